@@ -1,0 +1,1 @@
+//! First stages of latent diffusion: VQ, KL, space-to-depth and identity.

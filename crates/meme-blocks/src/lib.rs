@@ -1,0 +1,1 @@
+//! Denoiser networks: LDM U-Nets, iFormer inception mixers, and their exact parameter and MAC counts.

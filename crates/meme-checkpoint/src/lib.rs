@@ -1,0 +1,1 @@
+//! Weights at rest: strict safetensors, whole hashed checkpoint folders, nothing executed.

@@ -1,0 +1,1 @@
+//! How good are generated images: feature networks, Frechet distance, KID, precision and recall.

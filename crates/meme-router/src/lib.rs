@@ -1,0 +1,1 @@
+//! Which expert owns which diffusion timestep: intervals, soft assignment, routing of mixed batches.

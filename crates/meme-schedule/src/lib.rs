@@ -1,0 +1,1 @@
+//! Diffusion noise schedules, parametrisations, timestep grids and loss weights in float64.

@@ -1,0 +1,1 @@
+//! One training loop for diffusion experts: exact resume, whole checkpoints, statistics, observers.

@@ -1,0 +1,1 @@
+//! Multi-architecture multi-expert diffusion (MEME): experiments, training, sampling, evaluation, reports.
