@@ -1,0 +1,1 @@
+//! Built-in faces, drawn by code from a seed.
