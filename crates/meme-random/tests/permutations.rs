@@ -53,16 +53,39 @@ fn seed_purpose_and_epoch_each_give_another_order() {
     }
 }
 
+/// Chi-square of equally likely outcomes, in standard deviations from its mean.
+fn unevenness(counts: &BTreeMap<Vec<u64>, u64>, outcomes: usize) -> f64 {
+    assert_eq!(counts.len(), outcomes, "every outcome is possible");
+    let expected = counts.values().sum::<u64>() as f64 / outcomes as f64;
+    let statistic: f64 =
+        counts.values().map(|count| (*count as f64 - expected).powi(2) / expected).sum();
+    let freedom = (outcomes - 1) as f64;
+    (statistic - freedom) / (2.0 * freedom).sqrt()
+}
+
 #[test]
-fn all_orders_of_five_numbers_are_equally_likely() {
-    let mut counts: BTreeMap<Vec<u64>, u64> = BTreeMap::new();
-    for epoch in 0..24_000 {
-        *counts.entry(order(epoch, 5).iter().collect()).or_default() += 1;
+fn all_orders_of_a_few_numbers_are_equally_likely() {
+    for (len, orders) in [(2, 2), (3, 6), (4, 24), (5, 120)] {
+        let mut counts = BTreeMap::new();
+        for epoch in 0..24_000 {
+            *counts.entry(order(epoch, len).iter().collect()).or_default() += 1;
+        }
+        let z = unevenness(&counts, orders);
+        assert!(z.abs() < 5.0, "{len} numbers: {z:.1} standard deviations");
     }
-    assert_eq!(counts.len(), 120);
-    let statistic: f64 = counts.values().map(|count| (*count as f64 - 200.0).powi(2) / 200.0).sum();
-    // 119 degrees of freedom: mean 119, standard deviation 15.4.
-    assert!((statistic - 119.0).abs() < 5.0 * 15.4, "chi-square {statistic:.0}");
+}
+
+#[test]
+fn all_pairs_of_first_numbers_are_equally_likely() {
+    for len in [7, 16, 17] {
+        let mut counts = BTreeMap::new();
+        for epoch in 0..40_000 {
+            let order = order(epoch, len);
+            *counts.entry(vec![order.at(0), order.at(1)]).or_default() += 1;
+        }
+        let z = unevenness(&counts, (len * (len - 1)) as usize);
+        assert!(z.abs() < 5.0, "{len} numbers: {z:.1} standard deviations");
+    }
 }
 
 #[test]
