@@ -27,7 +27,7 @@ fn every_field_of_the_address_makes_another_stream() {
 
 #[test]
 fn filling_gives_each_element_its_own_draw_whatever_the_length() {
-    for length in [0, 1, 2, 3, 64, 101] {
+    for length in [0, 1, 2, 3, 127, 128, 129, 301] {
         let (mut normals, mut uniforms) = (vec![0.0; length], vec![0.0; length]);
         STREAM(9).fill_normal(&mut normals);
         STREAM(9).fill_uniform(&mut uniforms);
