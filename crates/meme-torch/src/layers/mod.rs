@@ -1,0 +1,23 @@
+//! The plain layers: a struct, a configuration with a `Default`, a constructor on a path, `forward`.
+//!
+//! Weights have PyTorch's names, shapes and default initialisation, so state dictionaries carry
+//! over name by name.
+
+mod conv;
+mod embedding;
+mod linear;
+mod norm;
+
+pub use conv::{Conv2d, Conv2dConfig};
+pub use embedding::Embedding;
+pub use linear::{Linear, LinearConfig};
+pub use norm::{GroupNorm, GroupNormConfig, LayerNorm, LayerNormConfig};
+
+use crate::Error;
+use crate::parameters::Path;
+
+/// An error about a layer on a path.
+fn invalid(path: &Path<'_>, kind: &str, rule: String) -> Error {
+    let place = if path.name().is_empty() { "the root" } else { path.name() };
+    Error::Invalid { what: format!("{kind} at {place}"), rule }
+}
