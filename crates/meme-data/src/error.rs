@@ -111,6 +111,70 @@ pub enum Error {
         /// The length it must have.
         expected: usize,
     },
+    /// Not one item of a source could be read.
+    #[error("none of {count} images can be read; one of the reasons: {first}")]
+    AllSkipped {
+        /// How many were tried.
+        count: usize,
+        /// One of the reasons.
+        first: String,
+    },
+    /// A list of names that does not fit the data set.
+    #[error("{}: {reason}; give the list that belongs to this data set, or none for a seeded split", path.display())]
+    Names {
+        /// The list.
+        path: PathBuf,
+        /// What does not fit.
+        reason: String,
+    },
+    /// A cache that was made from something else.
+    #[error("{}: this cache was made with another {field}: {found}, wanted {wanted}; choose another place or remove it", path.display())]
+    CacheDiffers {
+        /// The cache.
+        path: PathBuf,
+        /// The first field that differs.
+        field: &'static str,
+        /// Its value in the cache.
+        found: String,
+        /// The value asked for.
+        wanted: String,
+    },
+    /// A cache whose files are not what its header says.
+    #[error("{}: damaged cache: {reason}; remove it and make it again", path.display())]
+    CacheDamaged {
+        /// The cache.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+    /// Something else is writing the same cache.
+    #[error("{}: another process is making this cache; wait for it or choose another place", path.display())]
+    CacheBusy {
+        /// The cache.
+        path: PathBuf,
+    },
+    /// A cache finished too early, or given too much.
+    #[error("{}: {written} of {count} arrays are written", path.display())]
+    CacheCount {
+        /// The cache.
+        path: PathBuf,
+        /// Arrays written.
+        written: usize,
+        /// Arrays that it is to hold.
+        count: usize,
+    },
+    /// A value that is infinite or not a number.
+    #[error(
+        "array {index} holds {value} at position {position}; find out which image it comes from and why"
+    )]
+    NotFinite {
+        /// The array.
+        index: usize,
+        /// The position in it.
+        position: usize,
+        /// The value.
+        value: f32,
+    },
     /// A setting outside its range.
     #[error("`{setting}` is {value}; it must be {requirement}")]
     Setting {
@@ -124,7 +188,7 @@ pub enum Error {
 }
 
 /// The result of this crate's fallible functions.
-pub type Result<T> = std::result::Result<T, Error>;
+pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 impl Error {
     /// Wraps a system error with what was being done and to which file.

@@ -125,7 +125,7 @@ impl InMemory {
     /// not a whole number of arrays.
     pub fn new(shape: [usize; 3], values: Vec<f32>) -> Result<Self> {
         let item = item_len(shape)?;
-        if values.len() % item != 0 {
+        if !values.len().is_multiple_of(item) {
             let expected = values.len() / item * item;
             return Err(Error::Length { what: "in-memory arrays", got: values.len(), expected });
         }

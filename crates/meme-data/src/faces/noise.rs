@@ -1,0 +1,94 @@
+//! Smooth lattice noise, and sums of it over octaves: the texture of skin, cloth, walls.
+//!
+//! A sum of octaves whose amplitude halves as the frequency doubles has an amplitude spectrum of
+//! about 1/f, which is what photographs have (Field 1987).
+
+use super::dice::Dice;
+use super::numeric::{mix, smooth};
+
+/// Values at lattice points, hashed by a random permutation.
+#[derive(Debug)]
+pub(super) struct Noise {
+    permutation: [u8; 256],
+    values: [f32; 256],
+}
+
+impl Noise {
+    pub(super) fn new(dice: &mut Dice) -> Self {
+        let mut permutation = [0_u8; 256];
+        let mut values = [0.0_f32; 256];
+        for index in 0..256 {
+            permutation[index] = index as u8;
+            values[index] = dice.range(-1.0, 1.0);
+        }
+        for last in (1..256).rev() {
+            permutation.swap(last, dice.below(last + 1));
+        }
+        Self { permutation, values }
+    }
+
+    #[inline]
+    fn hash(&self, x: i32, y: i32) -> u8 {
+        self.permutation[(self.permutation[(x & 255) as usize] as i32 + y & 255) as usize]
+    }
+
+    /// A lattice point's value, -1..1.
+    #[inline]
+    pub(super) fn point(&self, x: i32, y: i32) -> f32 {
+        self.values[self.hash(x, y) as usize]
+    }
+
+    /// Noise over the plane, about -1..1, features about one unit wide.
+    #[inline]
+    pub(super) fn plane(&self, x: f32, y: f32) -> f32 {
+        let (fx, fy) = (x.floor(), y.floor());
+        let (ix, iy) = (fx as i32, fy as i32);
+        let (tx, ty) = (fade(x - fx), fade(y - fy));
+        mix(
+            mix(self.point(ix, iy), self.point(ix + 1, iy), tx),
+            mix(self.point(ix, iy + 1), self.point(ix + 1, iy + 1), tx),
+            ty,
+        )
+    }
+
+    /// Noise along a line.
+    #[inline]
+    pub(super) fn line(&self, x: f32, row: i32) -> f32 {
+        let fx = x.floor();
+        let ix = fx as i32;
+        mix(self.point(ix, row), self.point(ix + 1, row), fade(x - fx))
+    }
+
+    /// Noise in space.
+    #[inline]
+    pub(super) fn space(&self, x: f32, y: f32, z: f32) -> f32 {
+        let fz = z.floor();
+        let iz = fz as i32;
+        // One layer is a plane of the lattice shifted by amounts that share no period with it.
+        let layer = |k: i32| self.plane(x + 37.0 * k as f32, y - 61.0 * k as f32);
+        mix(layer(iz), layer(iz + 1), fade(z - fz))
+    }
+
+    /// Octaves of [`Noise::plane`] with amplitudes 1, `gain`, `gain^2`, ... from frequency 1 up.
+    /// Octaves finer than `finest` (in units of `x`) are left out, softly: that is what keeps
+    /// small pictures free of moire and equal to large ones made smaller.
+    pub(super) fn octaves(&self, x: f32, y: f32, gain: f32, finest: f32) -> f32 {
+        let (mut frequency, mut amplitude, mut sum) = (1.0_f32, 1.0_f32, 0.0_f32);
+        for octave in 0..10_u8 {
+            let visible = smooth(0.5, 1.5, 1.0 / (frequency * finest));
+            if visible <= 0.0 {
+                break;
+            }
+            let shift = f32::from(octave) * 17.3;
+            sum += amplitude * visible * self.plane(x * frequency + shift, y * frequency - shift);
+            frequency *= 2.0;
+            amplitude *= gain;
+        }
+        sum
+    }
+}
+
+#[inline]
+fn fade(t: f32) -> f32 {
+    t * t * (3.0 - 2.0 * t)
+}
