@@ -1,0 +1,159 @@
+//! The U-Net: encoder, middle, decoder, and the feature maps handed across.
+
+mod parts;
+
+use meme_torch::tch::Tensor;
+use meme_torch::{Conv2d, Conv2dConfig, GroupNorm, Path};
+
+use crate::error::Result;
+use crate::norm::{group_norm, norm_silu};
+use crate::plan::Plan;
+use crate::resample::same_conv;
+use crate::{Architecture, Error, Options, TimeEmbedding};
+use parts::{Level, Middle};
+
+/// A denoiser: noisy input and timestep indices to a prediction of the same size.
+///
+/// The crate's front page draws it; [`Architecture`] says what can differ. Parameters are created under the names that
+/// the front page lists, in the order of the forward pass.
+///
+/// ```
+/// use meme_blocks::{Architecture, Options, UNet};
+/// use meme_torch::{Parameters, tch::{Device, Kind, Tensor}};
+///
+/// let architecture: Architecture = toml::from_str(r#"
+///     in_channels = 3
+///     out_channels = 3
+///     width = 16
+///     channel_mult = [1, 2]
+///     res_blocks = 1
+///     head_dim = 8
+///     norm_groups = 8
+///     encoder = ["mixer", "mixer"]
+///     middle = "mixer"
+///     decoder = ["none", "none"]
+///     mixer = { high_heads = [1, 2], middle_high_heads = 1, pool = [2, 1] }
+/// "#)?;
+/// let mut parameters = Parameters::new(Device::Cpu, 7, 1);
+/// let network = UNet::new(&parameters.root(), &architecture)?;
+/// assert_eq!(parameters.count(), meme_blocks::count(&architecture, 32, 32)?.parameters);
+///
+/// let x = Tensor::zeros([2, 3, 32, 32], (Kind::Float, Device::Cpu));
+/// let indices = Tensor::from_slice(&[0_i64, 999]);
+/// let epsilon = network.forward(&x, &indices, &mut Options::default())?;
+/// assert_eq!(epsilon.size(), [2, 3, 32, 32]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct UNet {
+    time: TimeEmbedding,
+    stem: Conv2d,
+    encoder: Vec<Level>,
+    middle: Middle,
+    decoder: Vec<Level>,
+    norm: GroupNorm,
+    output: Conv2d,
+    in_channels: i64,
+}
+
+impl UNet {
+    /// Builds the network's parameters on `root`.
+    ///
+    /// # Errors
+    /// [`Error::Architecture`] where the description breaks a rule, [`Error::Layer`] where a name is taken.
+    pub fn new(root: &Path<'_>, architecture: &Architecture) -> Result<Self> {
+        let plan = Plan::new(architecture)?;
+        let finest = architecture.channels(0);
+        let zero = Conv2dConfig { padding: 1, zero: true, ..Conv2dConfig::default() };
+        let predicted = architecture.predicted_channels() as i64;
+        let levels = |levels: &[_]| -> Result<Vec<Level>> {
+            levels.iter().map(|level| Level::new(root, level)).collect()
+        };
+        Ok(UNet {
+            time: TimeEmbedding::new(root, architecture)?,
+            stem: same_conv(&(root / "stem"), architecture.in_channels, architecture.width)?,
+            encoder: levels(&plan.encoder)?,
+            middle: Middle::new(root, &plan.middle)?,
+            decoder: levels(&plan.decoder)?,
+            norm: group_norm(&(root / "output" / "norm"), finest, architecture.norm_groups)?,
+            output: Conv2d::new(&(root / "output" / "conv"), finest as i64, predicted, 3, zero)?,
+            in_channels: architecture.in_channels as i64,
+        })
+    }
+
+    /// Noisy input [B, in, H, W] and 0-based timestep indices, int64 [B], to the prediction [B, out, H, W]
+    /// ([B, 2 out, H, W] with a learned sigma). Any H and W.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] where input and indices do not fit network or each other, [`Error::Classes`] where the
+    /// options name classes of an unconditional network or none of a conditional one.
+    pub fn forward(
+        &self,
+        x: &Tensor,
+        indices: &Tensor,
+        options: &mut Options<'_>,
+    ) -> Result<Tensor> {
+        let embedding = self.time_embedding(indices, options.classes)?;
+        self.forward_with_embedding(x, &embedding, options)
+    }
+
+    /// The embedding of timestep indices, int64 [B], and classes, int64 [B], as all residual blocks receive it:
+    /// [B, 4 width]. Samplers make it once for all their steps.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] for indices or classes that are not int64 [B], [`Error::Classes`] where classes and network
+    /// disagree.
+    pub fn time_embedding(&self, indices: &Tensor, classes: Option<&Tensor>) -> Result<Tensor> {
+        self.time.forward(indices, classes)
+    }
+
+    /// [`forward`](Self::forward) with an embedding made before: [B, 4 width], or [1, 4 width] for one that all
+    /// samples share. `options.classes` is not looked at: the embedding holds them already.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] where input and embedding do not fit network or each other.
+    pub fn forward_with_embedding(
+        &self,
+        x: &Tensor,
+        embedding: &Tensor,
+        options: &mut Options<'_>,
+    ) -> Result<Tensor> {
+        self.check(x, embedding)?;
+        let mut h = self.stem.forward(x)?; // [B, width, H, W]
+        options.watch("stem", &h);
+        let mut skips = vec![h.shallow_clone()];
+        for level in &self.encoder {
+            h = level.encode(h, embedding, &mut skips, options)?; // [B, C_l, H / 2^l, W / 2^l]
+        }
+        h = self.middle.forward(&h, embedding, options)?; // [B, C, h, w] of the coarsest level
+        for level in &self.decoder {
+            h = level.decode(h, embedding, &mut skips, options)?; // [B, C_l, H / 2^l, W / 2^l], coarsest first
+        }
+        let h = norm_silu(&self.norm, &h)?; // [B, C_0, H, W]
+        let h = self.output.forward(&h)?; // [B, out, H, W]
+        options.watch("output", &h);
+        Ok(h)
+    }
+
+    fn check(&self, x: &Tensor, embedding: &Tensor) -> Result<()> {
+        let size = x.size();
+        let batch = match size.as_slice() {
+            &[batch, channels, height, width]
+                if channels == self.in_channels && height > 0 && width > 0 =>
+            {
+                batch
+            }
+            _ => {
+                let needed = format!("[B, {}, H, W]", self.in_channels);
+                return Err(Error::Shape { what: "the input", found: size, needed });
+            }
+        };
+        match embedding.size().as_slice() {
+            &[rows, _] if rows == batch || rows == 1 => Ok(()),
+            found => {
+                let needed = format!("one row for each of the {batch} samples, or one for all");
+                Err(Error::Shape { what: "the time embedding", found: found.to_vec(), needed })
+            }
+        }
+    }
+}
