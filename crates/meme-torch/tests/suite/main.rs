@@ -1,0 +1,11 @@
+//! Everything that does not change the state of the process; what does has a file of its own.
+
+mod adamw;
+mod convert;
+mod device;
+mod ema;
+mod golden;
+mod gradients;
+mod layers;
+mod noise;
+mod parameters;
