@@ -1,0 +1,216 @@
+//! pip as a downloader: whatever Python the user has, wheels for CPython 3.12 on Linux, unresolved.
+
+use std::fs;
+use std::io::{BufRead as _, BufReader, IsTerminal as _, Write as _};
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use super::cache::Staging;
+use super::host;
+use super::wheel::Wheel;
+use crate::error::{Error, Result};
+
+/// pip matches platform tags exactly, so each that libtorch's wheels carry is named.
+const PLATFORMS: [&str; 6] = [
+    "manylinux_2_28_x86_64",
+    "manylinux_2_27_x86_64",
+    "manylinux_2_25_x86_64",
+    "manylinux_2_24_x86_64",
+    "manylinux_2_17_x86_64",
+    "manylinux2014_x86_64",
+];
+
+/// The first pip that accepts more than one `--platform`.
+const OLDEST: (u32, u32) = (20, 3);
+
+/// Lines of pip's errors that are shown again when it failed.
+const LAST_LINES: usize = 8;
+
+/// A package in the version that is wanted.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Wanted<'a> {
+    /// As on pip's command line: `torch==2.11.0`.
+    pub(super) requirement: &'a str,
+    /// The wheel's SHA-256, where it is pinned.
+    pub(super) sha256: Option<&'a str>,
+}
+
+/// A pip that answers.
+#[derive(Debug)]
+pub(super) struct Pip(());
+
+impl Pip {
+    /// Asks `python3 -m pip` for its version.
+    pub(super) fn find() -> Result<Self> {
+        if host::on_path("python3").is_none() {
+            return Err(Error::NoPython);
+        }
+        let output = python()
+            .args(["-m", "pip", "--version"])
+            .output()
+            .map_err(|source| Error::Run { program: "python3".to_owned(), source })?;
+        let said = String::from_utf8_lossy(if output.status.success() {
+            &output.stdout
+        } else {
+            &output.stderr
+        });
+        let Some(version) = output.status.success().then(|| version(&said)).flatten() else {
+            let said = said.trim().lines().last().unwrap_or("it answers nothing").to_owned();
+            return Err(Error::NoPip { said });
+        };
+        if version < OLDEST {
+            return Err(Error::OldPip { version: format!("{}.{}", version.0, version.1) });
+        }
+        Ok(Pip(()))
+    }
+
+    /// Downloads one wheel for each of `wanted`, and nothing else, in their order. Either all are
+    /// pinned by hash or none is (pip's rule).
+    pub(super) fn download(&self, wanted: &[Wanted<'_>], staging: &Staging) -> Result<Vec<Wheel>> {
+        let names: Vec<&str> = wanted.iter().map(|wanted| wanted.requirement).collect();
+        println!("  downloading {}", names.join(", "));
+        let list = staging.scratch().join("requirements.txt");
+        fs::write(&list, requirements(wanted))
+            .map_err(|source| Error::io("write", &list, source))?;
+        let mut command = python();
+        command.args(["-m", "pip", "download", "--no-deps", "--only-binary=:all:"]);
+        command.args(["--python-version", "3.12", "--implementation", "cp"]);
+        command.args(PLATFORMS.iter().flat_map(|platform| ["--platform", platform]));
+        if !std::io::stdout().is_terminal() {
+            command.arg("--quiet");
+        }
+        command.arg("--dest").arg(staging.wheels()).arg("--requirement").arg(&list);
+        command.env("TMPDIR", staging.scratch()).stdin(Stdio::null()).stderr(Stdio::piped());
+        run(command, &names.join(", "))?;
+        wanted.iter().map(|wanted| Wheel::find(&staging.wheels(), wanted.requirement)).collect()
+    }
+}
+
+/// Python, with no setting of the user's in the way that cannot concern a download.
+fn python() -> Command {
+    let mut command = Command::new("python3");
+    command
+        .env("PIP_REQUIRE_VIRTUALENV", "0")
+        .env("PIP_DISABLE_PIP_VERSION_CHECK", "1")
+        .env("PIP_NO_INPUT", "1");
+    command
+}
+
+/// pip's requirements file; one hash in it makes pip check all.
+fn requirements(wanted: &[Wanted<'_>]) -> String {
+    let line = |wanted: &Wanted<'_>| match wanted.sha256 {
+        Some(hash) => format!("{} --hash=sha256:{hash}\n", wanted.requirement),
+        None => format!("{}\n", wanted.requirement),
+    };
+    wanted.iter().map(line).collect()
+}
+
+/// Runs pip, passing on what it says as it says it.
+fn run(mut command: Command, wanted: &str) -> Result<()> {
+    let failed = |source| Error::Run { program: "python3 -m pip".to_owned(), source };
+    let mut child = command.spawn().map_err(failed)?;
+    let mut lines: Vec<String> = Vec::new();
+    if let Some(stderr) = child.stderr.take() {
+        let mut reader = BufReader::new(stderr);
+        let mut line = Vec::new();
+        while reader.read_until(b'\n', &mut line).map_err(failed)? > 0 {
+            // Losing the echo must not lose the download.
+            let _ = std::io::stderr().write_all(&line);
+            lines.push(String::from_utf8_lossy(&line).trim_end().to_owned());
+            line.clear();
+        }
+    }
+    let status = child.wait().map_err(failed)?;
+    if status.success() {
+        return Ok(());
+    }
+    Err(explain(&lines, wanted, &status.to_string()))
+}
+
+/// What pip's last words mean. The network comes first: without one, pip also says that it found
+/// no version.
+fn explain(lines: &[String], wanted: &str, status: &str) -> Error {
+    let all = lines.join("\n");
+    let last = &lines[lines.len().saturating_sub(LAST_LINES)..];
+    let said = last.iter().map(|line| format!("    {line}")).collect::<Vec<_>>().join("\n");
+    let wanted = wanted.to_owned();
+    let any = |signs: &[&str]| signs.iter().any(|sign| all.contains(sign));
+    if any(&["No space left on device", "Disk quota exceeded"]) {
+        Error::DiskFull { doing: "download", path: Path::new(&wanted).to_owned() }
+    } else if any(&["DO NOT MATCH THE HASHES"]) {
+        Error::WrongHash { wanted, said }
+    } else if any(&[
+        "NewConnectionError",
+        "ConnectTimeoutError",
+        "ReadTimeoutError",
+        "ProxyError",
+        "SSLError",
+        "NameResolutionError",
+        "ConnectionResetError",
+        "ProtocolError",
+        "Max retries exceeded",
+        "Temporary failure in name resolution",
+    ]) {
+        Error::Network { wanted, said }
+    } else if any(&["No matching distribution found", "Could not find a version"]) {
+        Error::NotFound { wanted, said }
+    } else {
+        Error::Pip { wanted, status: status.to_owned(), said }
+    }
+}
+
+/// The first two numbers of `pip 23.2.1 from ... (python 3.11)`.
+fn version(said: &str) -> Option<(u32, u32)> {
+    let mut numbers = said.trim().strip_prefix("pip ")?.split(['.', ' ']);
+    Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().unwrap_or(0)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Error, OLDEST, Wanted, explain, requirements, version};
+
+    fn lines(text: &str) -> Vec<String> {
+        text.lines().map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn pip_versions_are_read_and_ordered() {
+        assert_eq!(version("pip 23.2.1 from lib (python 3.11)\n"), Some((23, 2)));
+        assert!(version("pip 20.0.2 from lib (python 3.8)").unwrap() < OLDEST);
+        assert!(version("pip 20.3 from lib (python 3.8)").unwrap() >= OLDEST);
+        assert_eq!(version("No module named pip"), None);
+    }
+
+    // What pip 23.2 prints without a network, for a name the index lacks, and for a changed file.
+    #[test]
+    fn a_missing_network_is_told_from_a_missing_package_and_a_changed_file() {
+        let offline = "WARNING: Retrying (Retry(total=0)) after connection broken by 'NewConnectionError(': Failed to establish a new connection: [Errno -3] Temporary failure in name resolution')'\n\
+            ERROR: Could not find a version that satisfies the requirement torch==2.11.0 (from versions: none)\n\
+            ERROR: No matching distribution found for torch==2.11.0";
+        let absent = "ERROR: Could not find a version that satisfies the requirement torch==2.11.0 (from versions: 2.9.0, 2.10.0)\n\
+            ERROR: No matching distribution found for torch==2.11.0";
+        let changed = "ERROR: THESE PACKAGES DO NOT MATCH THE HASHES FROM THE REQUIREMENTS FILE.";
+        let full = "ERROR: Could not install packages due to an OSError: [Errno 28] No space left on device";
+        let explain = |text| explain(&lines(text), "torch==2.11.0", "exit status: 1");
+        assert!(matches!(explain(offline), Error::Network { .. }));
+        assert!(matches!(explain(absent), Error::NotFound { .. }));
+        assert!(matches!(explain(changed), Error::WrongHash { .. }));
+        assert!(matches!(explain(full), Error::DiskFull { .. }));
+        assert!(matches!(explain("ERROR: something else"), Error::Pip { .. }));
+    }
+
+    #[test]
+    fn an_explanation_repeats_pips_last_words() {
+        let said =
+            explain(&lines("one\ntwo\nthree"), "torch==2.11.0", "exit status: 2").to_string();
+        assert!(said.contains("three") && said.contains("exit status: 2"), "{said}");
+    }
+
+    #[test]
+    fn a_requirements_file_carries_the_hashes() {
+        let pinned = Wanted { requirement: "torch==2.11.0", sha256: Some("ab12") };
+        let open = Wanted { requirement: "nvidia-cublas==13.1.0.3.*", sha256: None };
+        assert_eq!(requirements(&[pinned]), "torch==2.11.0 --hash=sha256:ab12\n");
+        assert_eq!(requirements(&[open]), "nvidia-cublas==13.1.0.3.*\n");
+    }
+}

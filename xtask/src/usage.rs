@@ -1,0 +1,160 @@
+//! What `--help` prints, and suggestions for words that nothing here is called by.
+
+/// Every chore, in the order of the overview.
+pub(crate) const COMMANDS: &[&str] = &["setup", "test", "ci", "reproduce", "bench"];
+
+pub(crate) const OVERVIEW: &str = "\
+Chores of the workspace.
+
+usage: cargo xtask <chore> [options]
+
+  setup [--cpu|--cuda]   install libtorch 2.11.0 into the per-user cache and link it here
+  test [--slow]          everything that must hold before a change lands
+  ci                     the same, as an unattended machine runs it
+  reproduce SUITE ...    set up, build, then `meme reproduce SUITE ...`
+  bench [filter]         set up, then run the benchmarks
+
+Each chore explains itself: cargo xtask <chore> --help
+";
+
+const SETUP: &str = "\
+usage: cargo xtask setup [--cpu|--cuda]
+
+Downloads libtorch 2.11.0 with pip, unpacks it into
+${XDG_CACHE_HOME:-~/.cache}/meme/libtorch/2.11.0-{cpu,cuda} and links `.libtorch` of this
+checkout to it. Nothing is installed into Python or the system; every checkout shares the
+cache; when it is already there, this takes milliseconds. The other chores begin with it.
+
+  --cpu    the CPU set: 0.5 GB to download, 1.2 GB on disk
+  --cuda   the CUDA set: with NVIDIA's libraries, several GB
+  (none)   what this checkout is linked to; else CUDA where an NVIDIA driver is present, else CPU
+
+A libtorch of your own is respected, if it is 2.11.0: set LIBTORCH to its folder, or
+LIBTORCH_USE_PYTORCH=1 to use the PyTorch of the active Python.
+";
+
+const TEST: &str = "\
+usage: cargo xtask test [--slow] [--only STEP,STEP...] [--dry-run]
+
+Runs, in this order, and stops at the first that fails:
+  setup, fmt, clippy, doc, build, tests, doctests, smoke
+All in the dev profile, so that nothing is built twice. Ends with the time of every step.
+
+  --slow      also the tests that take minutes (sets MEME_SLOW=1, runs ignored tests)
+  --only      just these steps (setup always runs)
+  --dry-run   print the commands, run none
+
+MEME_TEST_DATA, if set, names a folder with third-party test data; tests that want it are
+skipped without it.
+";
+
+const CI: &str = "\
+usage: cargo xtask ci [the options of test]
+
+`cargo xtask test` as an unattended machine runs it: facts about the machine first, CI=true,
+no colours, and Cargo.lock must not change.
+";
+
+const REPRODUCE: &str = "\
+usage: cargo xtask reproduce SUITE [options of `meme reproduce`]
+
+Sets up libtorch, builds `meme` in the release profile, and becomes `meme reproduce SUITE ...`:
+its output, signals and exit code are the program's own. For its options:
+  cargo xtask reproduce ffhq --help
+";
+
+const BENCH: &str = "\
+usage: cargo xtask bench [arguments of `cargo bench -p benches`]
+
+Sets up libtorch, then runs the benchmarks in the release profile.
+";
+
+/// The help text of a chore; `None` if there is no such chore.
+pub(crate) fn of(command: &str) -> Option<&'static str> {
+    Some(match command {
+        "setup" => SETUP,
+        "test" => TEST,
+        "ci" => CI,
+        "reproduce" => REPRODUCE,
+        "bench" => BENCH,
+        _ => return None,
+    })
+}
+
+/// Whether an argument is a request for help.
+pub(crate) fn asks_for_help(argument: &str) -> bool {
+    matches!(argument, "--help" | "-h")
+}
+
+/// Says that `word` is no known `kind`, and which known one was probably meant.
+pub(crate) fn unknown(kind: &str, word: &str, known: &[&str]) -> String {
+    let nearest = known
+        .iter()
+        .map(|candidate| (distance(word, candidate), candidate))
+        .min()
+        .filter(|(distance, candidate)| *distance <= candidate.len().div_ceil(2));
+    match nearest {
+        Some((_, candidate)) => {
+            format!("there is no {kind} `{word}`; did you mean `{candidate}`?")
+        }
+        None => format!("there is no {kind} `{word}`; there are: {}", known.join(", ")),
+    }
+}
+
+/// Edit distance in characters; two neighbours that changed places count once (the optimal string
+/// alignment distance).
+fn distance(left: &str, right: &str) -> usize {
+    let left: Vec<char> = left.chars().collect();
+    let right: Vec<char> = right.chars().collect();
+    // cost[i][j]: from the first i characters of left to the first j of right.
+    let mut cost = vec![vec![0; right.len() + 1]; left.len() + 1];
+    for i in 0..=left.len() {
+        for j in 0..=right.len() {
+            cost[i][j] = if i == 0 || j == 0 {
+                i + j
+            } else {
+                let substituted = cost[i - 1][j - 1] + usize::from(left[i - 1] != right[j - 1]);
+                substituted.min(cost[i - 1][j] + 1).min(cost[i][j - 1] + 1)
+            };
+            if i > 1 && j > 1 && left[i - 1] == right[j - 2] && left[i - 2] == right[j - 1] {
+                cost[i][j] = cost[i][j].min(cost[i - 2][j - 2] + 1);
+            }
+        }
+    }
+    cost[left.len()][right.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{COMMANDS, distance, of, unknown};
+
+    #[test]
+    fn edit_distances_agree_with_the_textbook() {
+        assert_eq!(distance("kitten", "sitting"), 3);
+        assert_eq!(distance("saturday", "sunday"), 3);
+        assert_eq!(distance("", "abc"), 3);
+        assert_eq!(distance("ca", "abc"), 3); // 2 if a swapped pair could be edited further
+        assert_eq!(distance("--cdua", "--cuda"), 1);
+        assert_eq!(distance("same", "same"), 0);
+    }
+
+    #[test]
+    fn a_near_miss_is_answered_with_the_chore_that_was_meant() {
+        assert!(unknown("chore", "setpu", COMMANDS).contains("did you mean `setup`?"));
+        assert!(unknown("chore", "reproduction", COMMANDS).contains("`reproduce`"));
+    }
+
+    #[test]
+    fn a_word_like_nothing_is_answered_with_the_whole_list() {
+        let said = unknown("chore", "zzzzzzzzzzzz", COMMANDS);
+        assert!(COMMANDS.iter().all(|command| said.contains(command)), "{said}");
+    }
+
+    #[test]
+    fn every_chore_explains_itself() {
+        for command in COMMANDS {
+            let text = of(command).unwrap();
+            assert!(text.starts_with(&format!("usage: cargo xtask {command}")), "{text}");
+        }
+    }
+}
