@@ -1,4 +1,5 @@
 //! Every operation on the disk fails in turn, in three ways, once or from then on.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr)]
 
 mod common;
 

@@ -1,4 +1,5 @@
 //! Checkpoint folders: what is promised about them, on a disk that works.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr)]
 
 mod common;
 

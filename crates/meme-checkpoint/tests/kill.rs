@@ -1,4 +1,5 @@
 //! Writers killed at random moments.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr)]
 
 mod common;
 

@@ -1,4 +1,5 @@
 //! A disk that forgets what was not synced, and its power cut after every operation.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr)]
 
 mod common;
 mod forgetful;
