@@ -53,26 +53,26 @@ pub(crate) enum Error {
     OldPip { version: String },
 
     #[error(
-        "pip reached no package index while downloading {wanted}:\n{said}\n  \
+        "pip, whose words stand above, reached no package index while downloading {wanted}.\n  \
          Check the network; behind a proxy set HTTPS_PROXY, with a mirror of your own PIP_INDEX_URL; then run this again.\n  \
          Without any network, set LIBTORCH to the folder of a libtorch 2.11.0."
     )]
-    Network { wanted: String, said: String },
+    Network { wanted: String },
 
     #[error(
-        "the package index that pip asks has no {wanted} for CPython 3.12 on Linux x86-64:\n{said}\n  \
+        "the package index that pip asks has no {wanted} for CPython 3.12 on 64-bit x86 Linux.\n  \
          Check `python3 -m pip config list`: PIP_INDEX_URL or index-url may name a mirror that lacks it."
     )]
-    NotFound { wanted: String, said: String },
+    NotFound { wanted: String },
 
     #[error(
-        "what pip downloaded for {wanted} is not what this workspace was tested with:\n{said}\n  \
+        "what pip downloaded is not what this workspace was tested with: the hashes, above, are not the same.\n  \
          The index or a cache in between serves another file. Try `python3 -m pip cache purge`, or another index (PIP_INDEX_URL)."
     )]
-    WrongHash { wanted: String, said: String },
+    WrongHash,
 
-    #[error("pip failed ({status}) while downloading {wanted}:\n{said}")]
-    Pip { wanted: String, status: String, said: String },
+    #[error("pip failed ({status}) while downloading {wanted}; its words stand above.")]
+    Pip { wanted: String, status: String },
 
     #[error(
         "too little space at {}: {set} needs {} there, {} are free.\n  \

@@ -47,7 +47,7 @@ impl Cache {
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
-                println!("another setup is at work in {}; waiting for it", self.root.display());
+                eprintln!("another setup is at work in {}; waiting for it", self.root.display());
                 file.lock().map_err(|source| Error::io("wait for the lock", &path, source))?;
             }
             Err(TryLockError::Error(source)) => return Err(Error::io("lock", &path, source)),
@@ -80,7 +80,7 @@ impl Locked<'_> {
                 .and_then(|name| name.to_str())
                 .is_some_and(|name| name.starts_with(STAGING));
             if is_staging {
-                println!("removing {}, left by a setup that was interrupted", path.display());
+                eprintln!("removing {}, left by a setup that was interrupted", path.display());
                 fs::remove_dir_all(&path).map_err(|source| Error::io("remove", &path, source))?;
             }
         }
@@ -129,7 +129,7 @@ impl Staging {
         sync(&tree, |open| rustix::fs::syncfs(open).map_err(Into::into))?;
         if folder.exists() {
             // Whole sets are never replaced: this one is damaged or was not made by setup.
-            println!("  replacing {}, which was not whole", folder.display());
+            eprintln!("  replacing {}, which was not whole", folder.display());
             let old = self.folder.join("old");
             fs::rename(folder, &old).map_err(|source| Error::io("move away", folder, source))?;
         }

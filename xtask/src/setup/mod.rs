@@ -61,9 +61,9 @@ pub(crate) fn parse(arguments: &[String]) -> Result<Option<Set>> {
 pub(crate) fn run(workspace: &Workspace, wanted: Option<Set>) -> Result<()> {
     host::check_compiler()?;
     if let Some(own) = own::find(workspace)? {
-        println!("{own}");
+        eprintln!("{own}");
         if wanted.is_some() {
-            println!("  --cpu and --cuda choose what setup installs, so they change nothing here");
+            eprintln!("  --cpu and --cuda choose what setup installs, so they change nothing here");
         }
         return Ok(());
     }
@@ -93,9 +93,9 @@ fn choose(wanted: Option<Set>, linked: Option<Set>, driver: bool) -> Set {
 }
 
 fn announce(set: Set, folder: &Path) {
-    println!("libtorch {VERSION} ({set}) is ready in {}", folder.display());
+    eprintln!("libtorch {VERSION} ({set}) is ready in {}", folder.display());
     if set == Set::Cpu && host::nvidia_driver() {
-        println!(
+        eprintln!(
             "  this machine has an NVIDIA driver: `cargo xtask setup --cuda` installs the CUDA set"
         );
     }
@@ -112,7 +112,7 @@ fn install(cache: &Cache, set: Set) -> Result<()> {
     host::check_space(&cache.root, set)?;
     host::try_compiler()?;
     let pip = pip::Pip::find()?;
-    println!(
+    eprintln!(
         "installing libtorch {VERSION} ({set}, {:.1} GB on disk) into {}",
         set.unpacked_bytes() as f64 / 1e9,
         folder.display()
@@ -122,14 +122,14 @@ fn install(cache: &Cache, set: Set) -> Result<()> {
     let tree = staging.tree();
     let mut installed = Vec::with_capacity(wheels.len());
     for wheel in wheels {
-        println!("  unpacking {}", wheel.file_name());
+        eprintln!("  unpacking {}", wheel.file_name());
         installed.push(wheel.unpack(&tree)?);
         wheel.discard()?;
     }
     content::check(&tree, set)?;
     Manifest::describe(&tree, set, installed)?.write(&tree)?;
     staging.publish(&folder)?;
-    println!("  done in {:.1} s", started.elapsed().as_secs_f64());
+    eprintln!("  done in {:.1} s", started.elapsed().as_secs_f64());
     Ok(())
 }
 

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, IsTerminal as _, Write as _};
-use std::path::Path;
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use super::cache::Staging;
@@ -22,9 +22,6 @@ const PLATFORMS: [&str; 6] = [
 
 /// The first pip that accepts more than one `--platform`.
 const OLDEST: (u32, u32) = (20, 3);
-
-/// Lines of pip's errors that are shown again when it failed.
-const LAST_LINES: usize = 8;
 
 /// A package in the version that is wanted.
 #[derive(Debug, Clone, Copy)]
@@ -68,7 +65,7 @@ impl Pip {
     /// pinned by hash or none is (pip's rule).
     pub(super) fn download(&self, wanted: &[Wanted<'_>], staging: &Staging) -> Result<Vec<Wheel>> {
         let names: Vec<&str> = wanted.iter().map(|wanted| wanted.requirement).collect();
-        println!("  downloading {}", names.join(", "));
+        eprintln!("  downloading {}", names.join(", "));
         let list = staging.scratch().join("requirements.txt");
         fs::write(&list, requirements(wanted))
             .map_err(|source| Error::io("write", &list, source))?;
@@ -76,11 +73,13 @@ impl Pip {
         command.args(["-m", "pip", "download", "--no-deps", "--only-binary=:all:"]);
         command.args(["--python-version", "3.12", "--implementation", "cp"]);
         command.args(PLATFORMS.iter().flat_map(|platform| ["--platform", platform]));
-        if !std::io::stdout().is_terminal() {
+        if !std::io::stderr().is_terminal() {
             command.arg("--quiet");
         }
         command.arg("--dest").arg(staging.wheels()).arg("--requirement").arg(&list);
-        command.env("TMPDIR", staging.scratch()).stdin(Stdio::null()).stderr(Stdio::piped());
+        command.env("TMPDIR", staging.scratch()).stdin(Stdio::null());
+        // Standard output belongs to what comes after setup.
+        command.stdout(std::io::stderr()).stderr(Stdio::piped());
         run(command, &names.join(", "))?;
         wanted.iter().map(|wanted| Wheel::find(&staging.wheels(), wanted.requirement)).collect()
     }
@@ -109,14 +108,14 @@ fn requirements(wanted: &[Wanted<'_>]) -> String {
 fn run(mut command: Command, wanted: &str) -> Result<()> {
     let failed = |source| Error::Run { program: "python3 -m pip".to_owned(), source };
     let mut child = command.spawn().map_err(failed)?;
-    let mut lines: Vec<String> = Vec::new();
+    let mut said = String::new();
     if let Some(stderr) = child.stderr.take() {
         let mut reader = BufReader::new(stderr);
         let mut line = Vec::new();
         while reader.read_until(b'\n', &mut line).map_err(failed)? > 0 {
             // Losing the echo must not lose the download.
             let _ = std::io::stderr().write_all(&line);
-            lines.push(String::from_utf8_lossy(&line).trim_end().to_owned());
+            said.push_str(&String::from_utf8_lossy(&line));
             line.clear();
         }
     }
@@ -124,21 +123,17 @@ fn run(mut command: Command, wanted: &str) -> Result<()> {
     if status.success() {
         return Ok(());
     }
-    Err(explain(&lines, wanted, &status.to_string()))
+    Err(explain(&said, wanted, &status.to_string()))
 }
 
-/// What pip's last words mean. The network comes first: without one, pip also says that it found
-/// no version.
-fn explain(lines: &[String], wanted: &str, status: &str) -> Error {
-    let all = lines.join("\n");
-    let last = &lines[lines.len().saturating_sub(LAST_LINES)..];
-    let said = last.iter().map(|line| format!("    {line}")).collect::<Vec<_>>().join("\n");
-    let wanted = wanted.to_owned();
-    let any = |signs: &[&str]| signs.iter().any(|sign| all.contains(sign));
+/// What pip's words, which the user has seen, mean. The network comes first: without one, pip also
+/// says that it found no version.
+fn explain(said: &str, wanted: &str, status: &str) -> Error {
+    let any = |signs: &[&str]| signs.iter().any(|sign| said.contains(sign));
     if any(&["No space left on device", "Disk quota exceeded"]) {
-        Error::DiskFull { doing: "download", path: Path::new(&wanted).to_owned() }
+        Error::DiskFull { doing: "download", path: PathBuf::from(wanted) }
     } else if any(&["DO NOT MATCH THE HASHES"]) {
-        Error::WrongHash { wanted, said }
+        Error::WrongHash
     } else if any(&[
         "NewConnectionError",
         "ConnectTimeoutError",
@@ -151,11 +146,11 @@ fn explain(lines: &[String], wanted: &str, status: &str) -> Error {
         "Max retries exceeded",
         "Temporary failure in name resolution",
     ]) {
-        Error::Network { wanted, said }
-    } else if any(&["No matching distribution found", "Could not find a version"]) {
-        Error::NotFound { wanted, said }
+        Error::Network { wanted: wanted.to_owned() }
+    } else if let Some((_, missing)) = said.split_once("No matching distribution found for ") {
+        Error::NotFound { wanted: missing.lines().next().unwrap_or(wanted).to_owned() }
     } else {
-        Error::Pip { wanted, status: status.to_owned(), said }
+        Error::Pip { wanted: wanted.to_owned(), status: status.to_owned() }
     }
 }
 
@@ -168,10 +163,6 @@ fn version(said: &str) -> Option<(u32, u32)> {
 #[cfg(test)]
 mod tests {
     use super::{Error, OLDEST, Wanted, explain, requirements, version};
-
-    fn lines(text: &str) -> Vec<String> {
-        text.lines().map(str::to_owned).collect()
-    }
 
     #[test]
     fn pip_versions_are_read_and_ordered() {
@@ -191,19 +182,19 @@ mod tests {
             ERROR: No matching distribution found for torch==2.11.0";
         let changed = "ERROR: THESE PACKAGES DO NOT MATCH THE HASHES FROM THE REQUIREMENTS FILE.";
         let full = "ERROR: Could not install packages due to an OSError: [Errno 28] No space left on device";
-        let explain = |text| explain(&lines(text), "torch==2.11.0", "exit status: 1");
+        let explain = |text| explain(text, "torch==2.11.0", "exit status: 1");
         assert!(matches!(explain(offline), Error::Network { .. }));
         assert!(matches!(explain(absent), Error::NotFound { .. }));
-        assert!(matches!(explain(changed), Error::WrongHash { .. }));
+        assert!(matches!(explain(changed), Error::WrongHash));
         assert!(matches!(explain(full), Error::DiskFull { .. }));
         assert!(matches!(explain("ERROR: something else"), Error::Pip { .. }));
     }
 
     #[test]
-    fn an_explanation_repeats_pips_last_words() {
-        let said =
-            explain(&lines("one\ntwo\nthree"), "torch==2.11.0", "exit status: 2").to_string();
-        assert!(said.contains("three") && said.contains("exit status: 2"), "{said}");
+    fn of_several_packages_the_missing_one_is_named() {
+        let said = "ERROR: No matching distribution found for nvidia-cublas==13.1.0.3.*\nmore";
+        let message = explain(said, "one, two, three", "exit status: 1").to_string();
+        assert!(message.contains("has no nvidia-cublas==13.1.0.3.* for"), "{message}");
     }
 
     #[test]

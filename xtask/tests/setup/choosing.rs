@@ -27,7 +27,7 @@ fn setup_with(sandbox: &Sandbox, variable: &str, value: impl AsRef<Path>) -> Out
 fn a_libtorch_of_the_users_own_is_used_and_nothing_is_downloaded() {
     let sandbox = Sandbox::new();
     own(&sandbox.path("mine"), "2.11.0+cpu\n");
-    let said = setup_with(&sandbox, "LIBTORCH", sandbox.path("mine")).succeeded().stdout;
+    let said = setup_with(&sandbox, "LIBTORCH", sandbox.path("mine")).succeeded().stderr;
     assert!(said.contains("2.11.0+cpu of your own, named by LIBTORCH"), "{said}");
     assert_eq!(sandbox.downloads(), 0);
 }
@@ -46,7 +46,7 @@ fn a_libtorch_of_another_version_or_of_none_is_refused_with_both_versions() {
 fn the_variable_that_cargo_itself_sets_is_not_taken_for_the_users_wish() {
     let sandbox = Sandbox::new();
     let ours = sandbox.path("checkout/.libtorch");
-    let said = setup_with(&sandbox, "LIBTORCH", ours).succeeded().stdout;
+    let said = setup_with(&sandbox, "LIBTORCH", ours).succeeded().stderr;
     assert!(!said.contains("of your own"), "{said}");
     assert!(sandbox.downloads() > 0);
 }
@@ -55,7 +55,7 @@ fn the_variable_that_cargo_itself_sets_is_not_taken_for_the_users_wish() {
 fn a_folder_in_the_links_place_is_the_users_own() {
     let sandbox = Sandbox::new();
     own(&sandbox.path("checkout/.libtorch"), "2.11.0");
-    let said = sandbox.setup(&[]).succeeded().stdout;
+    let said = sandbox.setup(&[]).succeeded().stderr;
     assert!(said.contains("named by the folder .libtorch"), "{said}");
     fs::write(sandbox.path("checkout/.libtorch/build-version"), "2.9.0").unwrap();
     sandbox.setup(&[]).failed_saying(&["version 2.9.0", "Remove that folder"]);
@@ -68,7 +68,7 @@ fn the_pytorch_of_the_active_python_is_used_when_that_is_asked_for() {
     fs::create_dir(&packages).unwrap();
     fs::write(packages.join("version.py"), "__version__ = '2.11.0+cu130'\n").unwrap();
     sandbox.write("pytorch", packages.to_str().unwrap());
-    let said = setup_with(&sandbox, "LIBTORCH_USE_PYTORCH", "1").succeeded().stdout;
+    let said = setup_with(&sandbox, "LIBTORCH_USE_PYTORCH", "1").succeeded().stderr;
     assert!(said.contains("2.11.0+cu130 of your own"), "{said}");
     fs::write(packages.join("version.py"), "__version__ = '2.3.0'\n").unwrap();
     let refused = setup_with(&sandbox, "LIBTORCH_USE_PYTORCH", "1");
@@ -83,7 +83,7 @@ fn without_a_flag_a_checkout_stays_with_its_set() {
         let sandbox = Sandbox::new();
         sandbox.setup(&[&format!("--{set}")]).succeeded();
         let downloads = sandbox.downloads();
-        let said = sandbox.setup(&[]).succeeded().stdout;
+        let said = sandbox.setup(&[]).succeeded().stderr;
         assert!(said.contains(&format!("({set}) is ready")), "{said}");
         assert_eq!(sandbox.downloads(), downloads);
     }

@@ -7,8 +7,9 @@ use crate::sandbox::Sandbox;
 #[test]
 fn a_first_setup_installs_and_links_and_leaves_nothing_else() {
     let sandbox = Sandbox::new();
-    let said = sandbox.setup(&["--cpu"]).succeeded().stdout;
-    assert!(said.contains("libtorch 2.11.0 (cpu) is ready"), "{said}");
+    let outcome = sandbox.setup(&["--cpu"]).succeeded();
+    assert!(outcome.stderr.contains("libtorch 2.11.0 (cpu) is ready"), "{outcome:#?}");
+    assert_eq!(outcome.stdout, "", "standard output belongs to what comes after setup");
     let installed = sandbox.installed("cpu");
     let link = fs::read_link(sandbox.path("checkout/.libtorch")).unwrap();
     assert_eq!(link, installed.join("torch"));
@@ -84,7 +85,7 @@ fn a_set_without_its_record_or_with_a_damaged_file_is_installed_again() {
             Some(text) => fs::write(&path, text).unwrap(),
             None => fs::remove_file(&path).unwrap(),
         }
-        let said = sandbox.setup(&[]).succeeded().stdout;
+        let said = sandbox.setup(&[]).succeeded().stderr;
         assert!(said.contains("which was not whole"), "{damaged}: {said}");
         assert_eq!(sandbox.downloads(), 2, "{damaged}");
         assert_eq!(sandbox.leftovers(), [""; 0], "{damaged}");

@@ -34,7 +34,7 @@ fn a_setup_killed_while_unpacking_leaves_no_set_and_the_next_one_cleans_up() {
 
     fs::remove_file(&pipe).unwrap();
     fs::write(&pipe, good).unwrap();
-    let said = sandbox.setup(&["--cpu"]).succeeded().stdout;
+    let said = sandbox.setup(&["--cpu"]).succeeded().stderr;
     assert!(said.contains("left by a setup that was interrupted"), "{said}");
     assert_eq!(sandbox.leftovers(), [""; 0]);
     assert!(sandbox.path("checkout/.libtorch/lib/libtorch_cpu.so").is_file());
@@ -66,7 +66,7 @@ fn a_setup_that_fails_half_way_keeps_the_set_that_was_there() {
         .write("download", "echo half > \"$dest/torch-half.whl\"; echo ERROR: broken >&2; exit 7");
     sandbox.setup(&["--cuda"]).failed_saying(&["exit status: 7", "ERROR: broken"]);
     assert_eq!(sandbox.leftovers(), [""; 0]);
-    let said = sandbox.setup(&[]).succeeded().stdout;
+    let said = sandbox.setup(&[]).succeeded().stderr;
     assert!(said.contains("(cpu) is ready"), "{said}");
 }
 
@@ -79,7 +79,7 @@ fn of_two_setups_at_once_one_installs_and_the_other_waits_for_it() {
     wait_until("the first one downloads", || sandbox.downloads() == 1);
     let log = sandbox.path("second.log");
     let second =
-        sandbox.xtask(&["setup", "--cpu"]).stdout(fs::File::create(&log).unwrap()).spawn().unwrap();
+        sandbox.xtask(&["setup", "--cpu"]).stderr(fs::File::create(&log).unwrap()).spawn().unwrap();
     wait_until("the second one waits", || {
         fs::read_to_string(&log).unwrap().contains("another setup is at work")
     });

@@ -26,6 +26,7 @@ case "$*" in
       esac
       shift
     done
+    echo "Collecting torch==2.11.0"
     . "$SANDBOX/download" ;;
   "-c "*)
     cat "$SANDBOX/pytorch" ;;
