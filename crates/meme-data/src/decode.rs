@@ -44,14 +44,16 @@ pub fn decode(name: &str, bytes: &[u8], background: [u8; 3], limits: &Limits) ->
     let mut reader = ImageReader::new(Cursor::new(bytes))
         .with_guessed_format()
         .map_err(|error| failed(error.to_string()))?;
-    match reader.format() {
-        Some(ImageFormat::Png | ImageFormat::WebP) => {}
-        Some(ImageFormat::Jpeg) if jpeg_ends(bytes) => {}
-        Some(ImageFormat::Jpeg) => {
-            return Err(failed("the JPEG is cut off: it has no end marker".to_owned()));
-        }
+    let whole = match reader.format() {
+        // The PNG decoder notices by itself; the other two fill up what is missing.
+        Some(ImageFormat::Png) => true,
+        Some(ImageFormat::Jpeg) => jpeg_ends(bytes),
+        Some(ImageFormat::WebP) => webp_ends(bytes),
         Some(other) => return Err(failed(format!("{other:?} is not PNG, JPEG or WebP"))),
         None => return Err(failed("the bytes are not PNG, JPEG or WebP".to_owned())),
+    };
+    if !whole {
+        return Err(failed("the file is cut off".to_owned()));
     }
     let mut allowed = image::Limits::default();
     // Eight bytes a pixel is 16-bit RGBA, the widest there is; as much again is scratch space.
@@ -98,9 +100,15 @@ fn composite(rgba: &[u8], background: [u8; 3]) -> Vec<u8> {
     rgb
 }
 
-/// Whether an end marker follows the first scan. The decoder fills what is missing with grey and
-/// says nothing; within a scan 0xFF is always followed by 0x00 or a restart marker, so the end
-/// marker cannot be met by chance, and a thumbnail's lies before the first scan.
+/// Whether a WebP file is as long as its first chunk says. The byte that pads an odd length is
+/// missing from some files in the world.
+fn webp_ends(bytes: &[u8]) -> bool {
+    let Some(Ok(size)) = bytes.get(4..8).map(<[u8; 4]>::try_from) else { return false };
+    bytes.len() as u64 + 1 >= u64::from(u32::from_le_bytes(size)) + 8
+}
+
+/// Whether an end marker follows the first scan. Within a scan 0xFF is always followed by 0x00 or a
+/// restart marker, so the end marker is not met by chance, and a thumbnail's lies before the scan.
 fn jpeg_ends(bytes: &[u8]) -> bool {
     let Some(end) = bytes.windows(2).rposition(|pair| pair == [0xFF, 0xD9]) else {
         return false;

@@ -15,27 +15,37 @@ struct Taps {
     weights: [i32; 2],
 }
 
+/// What becomes of a position beyond the border. OpenCV treats the two directions differently, and
+/// the shifts at the end of [`bilinear`] make that visible in the last bit.
+#[derive(Clone, Copy)]
+enum Border {
+    /// Columns: the border pixel has all the weight.
+    WholeWeight,
+    /// Rows: both taps are the border row, each with its weight.
+    SplitWeight,
+}
+
 /// The taps of output positions `start..start + count` along one side.
-fn taps(from: usize, to: usize, start: usize, count: usize) -> Vec<Taps> {
+fn taps(from: usize, to: usize, start: usize, count: usize, border: Border) -> Vec<Taps> {
     // OpenCV divides twice; one division rounds differently now and then.
     let scale = 1.0 / (to as f64 / from as f64);
-    let last = from - 1;
+    let last = from as isize - 1;
     let tap = |position: usize| {
         let centre = ((position as f64 + 0.5) * scale - 0.5) as f32;
-        let floor = centre.floor();
-        let (mut fraction, mut first) = (centre - floor, floor as isize);
-        if first < 0 {
-            (fraction, first) = (0.0, 0);
-        }
-        let mut first = first as usize;
-        if first >= last {
-            (fraction, first) = (0.0, last);
-        }
+        let first = centre.floor() as isize;
+        let outside = first < 0 || first >= last;
+        let fraction = match border {
+            Border::WholeWeight if outside => 0.0,
+            _ => centre - centre.floor(),
+        };
         // cvRound rounds halves to even.
         let weight = |share: f32| (share * ONE).round_ties_even() as i32;
         Taps {
-            first,
-            second: (first + 1).min(last),
+            first: first.clamp(0, last) as usize,
+            second: match border {
+                Border::WholeWeight => (first.max(0) + 1).min(last) as usize,
+                Border::SplitWeight => (first + 1).clamp(0, last) as usize,
+            },
             weights: [weight(1.0 - fraction), weight(fraction)],
         }
     };
@@ -45,8 +55,8 @@ fn taps(from: usize, to: usize, start: usize, count: usize) -> Vec<Taps> {
 /// The square `window` of `source` resized to `window.full`.
 pub(super) fn bilinear(source: &RgbImage, window: Window) -> RgbImage {
     let side = window.side;
-    let columns = taps(source.width, window.full.0, window.corner.0, side);
-    let rows = taps(source.height, window.full.1, window.corner.1, side);
+    let columns = taps(source.width, window.full.0, window.corner.0, side, Border::WholeWeight);
+    let rows = taps(source.height, window.full.1, window.corner.1, side, Border::SplitWeight);
     let stride = source.width * 3;
     let across = |row: usize, out: &mut [i32]| {
         let line = &source.rgb[row * stride..(row + 1) * stride];
