@@ -1,7 +1,11 @@
 //! Descriptions of the paper's networks and readers of goldens, for the tests.
-#![allow(dead_code, reason = "each test binary uses its own part")]
+#![allow(dead_code, unreachable_pub, reason = "each test binary uses its own part")]
+
+use std::collections::BTreeMap;
 
 use meme_blocks::Architecture;
+use meme_torch::Parameters;
+use meme_torch::tch::{Device, Kind, Tensor};
 
 /// LDM's U-Net at a width.
 pub fn ldm(width: usize) -> Architecture {
@@ -50,13 +54,105 @@ pub const EXPERTS: [[usize; 4]; 4] = [[3, 5, 6, 4], [3, 4, 5, 3], [2, 3, 4, 2], 
 pub fn tiny(mut architecture: Architecture) -> Architecture {
     architecture.in_channels = 12;
     architecture.out_channels = 12;
-    architecture.width = 32;
+    architecture.width /= 4;
     architecture.head_dim = 8;
     architecture.norm_groups = 8;
     architecture.validate().expect("a tiny form of a valid description");
     architecture
 }
 
+/// A description from TOML.
 pub fn read(text: &str) -> Architecture {
     toml::from_str(text).unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// A file of `tests/golden`.
+pub struct Golden {
+    tensors: BTreeMap<String, Tensor>,
+    metadata: BTreeMap<String, String>,
+}
+
+impl Golden {
+    pub fn read(name: &str) -> Self {
+        let path = golden_path(name);
+        let file = meme_checkpoint::read_safetensors(&path).unwrap();
+        let tensor = |(name, data): (&String, _)| {
+            (name.clone(), meme_torch::data_to_tensor(data, Device::Cpu).unwrap())
+        };
+        Golden { tensors: file.tensors.iter().map(tensor).collect(), metadata: file.metadata.clone() }
+    }
+
+    pub fn get(&self, name: &str) -> Tensor {
+        self.tensors[name].shallow_clone()
+    }
+
+    /// The parameters, without the `weights.` in front of their names.
+    pub fn weights(&self) -> BTreeMap<String, Tensor> {
+        let weights = self.tensors.iter();
+        weights
+            .filter_map(|(name, tensor)| {
+                name.strip_prefix("weights.").map(|name| (name.to_owned(), tensor.shallow_clone()))
+            })
+            .collect()
+    }
+
+    pub fn number(&self, key: &str) -> usize {
+        self.metadata[key].parse().unwrap()
+    }
+
+    pub fn architecture(&self) -> Architecture {
+        serde_json::from_str(&self.metadata["architecture"]).unwrap()
+    }
+}
+
+pub fn golden_path(name: &str) -> std::path::PathBuf {
+    std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name)
+}
+
+/// Loads all of a network's parameters, or panics.
+pub fn load(parameters: &mut Parameters, tensors: &BTreeMap<String, Tensor>) {
+    let data = tensors
+        .iter()
+        .map(|(name, tensor)| (name.clone(), meme_torch::tensor_to_data(tensor).unwrap()))
+        .collect();
+    parameters.load(&data).unwrap();
+}
+
+/// Gives every parameter values that are neither zero nor alike, so that no part of the network is without effect.
+pub fn stir(parameters: &Parameters) {
+    let mut state = 1_u64;
+    for tensor in parameters.tensors() {
+        let fan_in = tensor.size().iter().skip(1).product::<i64>() as f64;
+        let (scale, shift) = if tensor.dim() == 1 { (0.4, 0.5) } else { (1.7 / fan_in.sqrt(), 0.0) };
+        let values: Vec<f32> = (0..tensor.numel())
+            .map(|_| {
+                state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+                (((state >> 11) as f64 / (1_u64 << 53) as f64 * 2.0 - 1.0) * scale + shift) as f32
+            })
+            .collect();
+        let filled = Tensor::from_slice(&values).view(tensor.size().as_slice());
+        tensor.detach().copy_(&filled);
+    }
+}
+
+/// A smooth map with no symmetry, [B, C, H, W].
+pub fn waves(size: [i64; 4]) -> Tensor {
+    let count: i64 = size.iter().product();
+    (Tensor::arange(count, (Kind::Float, Device::Cpu)) * 0.37).sin().view(size)
+}
+
+/// max|a-b| / max|b|.
+pub fn relative_error(a: &Tensor, b: &Tensor) -> f64 {
+    assert_eq!(a.size(), b.size());
+    let (a, b) = (a.detach().to_kind(Kind::Double), b.detach().to_kind(Kind::Double));
+    let difference = (&a - &b).abs().max().double_value(&[]);
+    let error = difference / b.abs().max().double_value(&[]);
+    assert!(error.is_finite(), "not finite");
+    error
+}
+
+#[track_caller]
+pub fn assert_close(a: &Tensor, b: &Tensor, tolerance: f64, what: &str) {
+    let error = relative_error(a, b);
+    assert!(error <= tolerance, "{what}: relative error {error:.2e} is above {tolerance:.0e}");
 }
