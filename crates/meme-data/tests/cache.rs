@@ -123,7 +123,8 @@ fn a_cache_whose_writer_died_goes_on_and_ends_the_same() {
     const PLACE: &str = "MEME_DATA_DYING_WRITER";
     if let Some(path) = std::env::var_os(PLACE) {
         let mut writer = CacheWriter::begin(Path::new(&path), spec()).unwrap();
-        fill(&mut writer, writer.written() + 1);
+        let next = writer.written() + 1;
+        fill(&mut writer, next);
         writer.sync().unwrap();
         fill(&mut writer, COUNT);
         std::process::abort();
