@@ -10,7 +10,6 @@ pub(super) enum Material {
     Body,
     Hat,
     Brim,
-    Jewel,
 }
 
 /// A corner of triangles.

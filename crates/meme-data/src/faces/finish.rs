@@ -1,0 +1,49 @@
+//! From light to bytes: averaging the samples of a pixel, exposure, sRGB.
+
+use super::numeric::{V3, smooth, v3};
+
+/// Turns `size * samples` squared linear samples into `size` squared sRGB pixels, HWC.
+pub(super) fn develop(light: &[V3], size: usize, samples: usize, exposure: f32) -> Vec<u8> {
+    let side = size * samples;
+    let share = exposure / (samples * samples) as f32;
+    let mut bytes = Vec::with_capacity(size * size * 3);
+    for row in 0..size {
+        for column in 0..size {
+            let mut sum = V3::default();
+            for dy in 0..samples {
+                let start = (row * samples + dy) * side + column * samples;
+                for sample in &light[start..start + samples] {
+                    sum += *sample;
+                }
+            }
+            let toned = film(sum * share);
+            bytes.extend([toned.x, toned.y, toned.z].map(coded));
+        }
+    }
+    bytes
+}
+
+/// A film's shoulder: highlights are compressed, and lose colour rather than turn.
+fn film(colour: V3) -> V3 {
+    let squeeze = |x: f32| {
+        let knee = 0.62;
+        if x <= knee {
+            return x.max(0.0);
+        }
+        let over = x - knee;
+        knee + over / (1.0 + over / (1.04 - knee))
+    };
+    let toned = v3(squeeze(colour.x), squeeze(colour.y), squeeze(colour.z));
+    let grey = toned.luminance();
+    toned.mix(V3::all(grey), 0.25 * smooth(0.7, 1.0, grey))
+}
+
+/// sRGB's transfer function (IEC 61966-2-1), from linear to a byte.
+fn coded(linear: f32) -> u8 {
+    let value = if linear <= 0.003_130_8 {
+        12.92 * linear
+    } else {
+        1.055 * libm::powf(linear, 1.0 / 2.4) - 0.055
+    };
+    (value.clamp(0.0, 1.0) * 255.0 + 0.5) as u8
+}

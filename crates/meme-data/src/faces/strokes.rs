@@ -1,0 +1,257 @@
+//! Everything that is drawn hair by hair: the head's hair, brows, lashes, beards.
+
+use super::dice::{Aspect, Source};
+use super::hair::Plan;
+use super::light::Shadows;
+use super::numeric::{V3, mix, smooth, v3};
+use super::portrait::Portrait;
+use super::raster::{Camera, Canvas};
+use super::strands::{self, POINTS};
+
+/// A strand ready to be drawn: points in the scene with their colours.
+struct Strand {
+    points: Vec<V3>,
+    colours: Vec<V3>,
+    width: f32,
+    opacity: f32,
+    /// Larger is drawn later.
+    order: f32,
+}
+
+/// How many strands a picture of this size deserves, and how wide they are.
+pub(super) struct Strokes {
+    source: Source,
+    /// Drawn strands relative to a picture whose drawing surface is 512 pixels wide.
+    share: f32,
+    scale: f32,
+    /// Every how many points of a guide are used.
+    stride: usize,
+}
+
+/// Tries to place a root on the scalp, at a share of one.
+const ROOTS: f32 = 9000.0;
+
+impl Strokes {
+    pub(super) fn new(_portrait: &Portrait, source: Source, side: usize, scale: f32) -> Self {
+        let share = libm::powf(side as f32 / 512.0, 1.3).clamp(0.08, 8.0);
+        Self { source, share, scale, stride: if side < 200 { 2 } else { 1 } }
+    }
+
+    fn count(&self, full: f32) -> u32 {
+        (full * self.share) as u32
+    }
+
+    /// Hair on the head.
+    pub(super) fn hair(&self, portrait: &Portrait, canvas: &mut Canvas, camera: &Camera, shadows: &Shadows) {
+        let hair = &portrait.hair;
+        if hair.plan == Plan::Bald || portrait.guides.is_empty() {
+            return;
+        }
+        let lights: Vec<[f32; POINTS]> = portrait
+            .guides
+            .iter()
+            .map(|guide| guide.points.map(|p| shadows.lit(portrait.place(p) + portrait.light.key * 0.03)))
+            .collect();
+        let mut strands = Vec::new();
+        self.underlayer(portrait, &lights, &mut strands);
+        let roots = self.count(ROOTS);
+        let short = matches!(hair.plan, Plan::Buzz | Plan::Horseshoe | Plan::Crop);
+        // The same area of hair from fewer, wider strands; their differences average out likewise.
+        let width = (if short { 0.0105 } else { 0.0125 }) / self.share.sqrt().max(0.3) / self.share.sqrt().clamp(0.3, 1.0);
+        let contrast = self.share.sqrt().min(1.0);
+        for index in 0..roots {
+            let Some(root) = strands::root(self.source, Aspect::HairRoots, index, hair, &portrait.head.skull, portrait.hat.as_ref()) else {
+                continue;
+            };
+            let Some((points, guide)) = strands::follow(&root, &portrait.guides, hair, &portrait.noise) else {
+                continue;
+            };
+            let own = 1.0 + 0.42 * contrast * (root.draw[2] - 0.5);
+            let shade = portrait.guides[guide].shade * own;
+            let layer = portrait.guides[guide].layer;
+            strands.push(self.strand(portrait, &points, &lights[guide], shade, layer, width, 0.92));
+        }
+        if let (Some(knot), None) = (hair.knot, portrait.hat.as_ref()) {
+            for index in 0..self.count(1500.0) {
+                let points = strands::wound(index, self.source, knot);
+                let lit = points.map(|p| shadows.lit(portrait.place(p) + portrait.light.key * 0.1));
+                let own = 0.8 + 0.4 * self.source.scatter(Aspect::HairRoots, 2_000_000 + index)[0];
+                let mut strand = self.strand(portrait, &points, &lit, own, 0.9, width * 1.3, 0.95);
+                // Shaded as a ball.
+                for (colour, point) in strand.colours.iter_mut().zip(points.iter().step_by(self.stride)) {
+                    let out = portrait.aim((*point - knot.0).unit());
+                    *colour = *colour * mix(0.35, 1.25, smooth(-0.4, 0.9, out.dot(portrait.light.key)));
+                }
+                strands.push(strand);
+            }
+        }
+        strands.sort_by(|a, b| a.order.total_cmp(&b.order));
+        for strand in &strands {
+            self.draw(strand, canvas, camera, 0.03);
+        }
+    }
+
+    /// Broad dark ribbons along the guides: what is seen between the strands.
+    fn underlayer(&self, portrait: &Portrait, lights: &[[f32; POINTS]], strands: &mut Vec<Strand>) {
+        let short = matches!(portrait.hair.plan, Plan::Buzz | Plan::Horseshoe | Plan::Crop);
+        if short {
+            return;
+        }
+        for (guide, lit) in portrait.guides.iter().zip(lights) {
+            let mut strand = self.strand(portrait, &guide.points, lit, 0.62, 0.25, 0.085, 0.9);
+            strand.order -= 0.35;
+            strands.push(strand);
+        }
+    }
+
+    #[allow(clippy::too_many_arguments)]
+    fn strand(&self, portrait: &Portrait, points: &[V3; POINTS], lit: &[f32; POINTS], shade: f32, layer: f32, width: f32, opacity: f32) -> Strand {
+        let hair = &portrait.hair;
+        let skull = &portrait.head.skull;
+        let mut places = Vec::with_capacity(POINTS);
+        let mut colours = Vec::with_capacity(POINTS);
+        for index in (0..POINTS).step_by(self.stride).chain((POINTS - 1) % self.stride..0) {
+            let s = index as f32 / (POINTS - 1) as f32;
+            let p = points[index];
+            let ahead = points[(index + 1).min(POINTS - 1)];
+            let behind = points[index.saturating_sub(1)];
+            let along = portrait.aim((ahead - behind).unit());
+            let out = portrait.aim(skull.outward(p));
+            // Roots and inner layers see little of the sky, and hair behind the neck less.
+            let mut open = mix(0.42, 1.0, smooth(0.0, 0.3, s)) * mix(0.55, 1.0, layer);
+            open *= 1.0 - 0.6 * smooth(-0.5, -1.0, p.y) * smooth(0.1, -0.3, p.z);
+            let base = hair.colour.mix(hair.tip, smooth(0.2, 1.0, s)) * (shade * mix(0.78, 1.0, smooth(0.0, 0.2, s)));
+            colours.push(portrait.light.fibre(base, along, out, lit[index], open, hair.gloss));
+            places.push(portrait.place(p));
+        }
+        let middle = places[places.len() / 2].z + 0.3 * places[0].z;
+        Strand { points: places, colours, width, opacity, order: middle + 0.25 * layer }
+    }
+
+    fn draw(&self, strand: &Strand, canvas: &mut Canvas, camera: &Camera, bias: f32) {
+        let last = strand.points.len() - 1;
+        let width = strand.width * self.scale;
+        let mut before = camera.project(strand.points[0]);
+        for index in 1..=last {
+            let point = camera.project(strand.points[index]);
+            let taper = |k: usize| width * (1.0 - 0.75 * smooth(0.72, 1.0, k as f32 / last as f32));
+            canvas.stroke(
+                [before, point],
+                [strand.colours[index - 1], strand.colours[index]],
+                [taper(index - 1), taper(index)],
+                strand.opacity,
+                bias,
+            );
+            before = point;
+        }
+    }
+
+    /// Brows, lashes and beard.
+    pub(super) fn fine(&self, portrait: &Portrait, canvas: &mut Canvas, camera: &Camera, shadows: &Shadows) {
+        self.brows(portrait, canvas, camera);
+        self.beard(portrait, canvas, camera, shadows);
+        self.lashes(portrait, canvas, camera);
+    }
+
+    fn short(&self, portrait: &Portrait, points: &[V3], colour: V3, width: f32, order: f32) -> Strand {
+        let shade = |k: usize| {
+            let along = points[(k + 1).min(points.len() - 1)] - points[k.saturating_sub(1)];
+            let out = portrait.head.skull.outward(points[k]);
+            portrait.light.fibre(colour, portrait.aim(along.unit()), portrait.aim(out), 0.85, 0.8, 0.4)
+        };
+        Strand {
+            colours: (0..points.len()).map(shade).collect(),
+            points: points.iter().map(|p| portrait.place(*p)).collect(),
+            width,
+            opacity: 0.85,
+            order,
+        }
+    }
+
+    fn brows(&self, portrait: &Portrait, canvas: &mut Canvas, camera: &Camera) {
+        let brows = &portrait.head.brows;
+        let count = self.count(420.0 * brows.density);
+        let width = 0.0085 / self.share.sqrt().max(0.35) / self.share.sqrt().clamp(0.35, 1.0);
+        for side in [-1.0, 1.0] {
+            for index in 0..count {
+                let draw = self.source.scatter(Aspect::BrowHairs, index * 2 + u32::from(side > 0.0));
+                let [root, tip] = brows.hair(draw, side);
+                let on = |p: [f32; 2], lift: f32| portrait.head.front(p[0], p[1]) + v3(0.0, 0.0, lift);
+                let (a, c) = (on(root, 0.004), on(tip, 0.022));
+                let b = a.mix(c, 0.5) + v3(0.0, 0.008, 0.006);
+                let colour = brows.colour * mix(0.75, 1.3, draw[3]);
+                let strand = self.short(portrait, &[a, b, c], colour, width, 0.0);
+                self.draw(&strand, canvas, camera, 0.03);
+            }
+        }
+    }
+
+    fn lashes(&self, portrait: &Portrait, canvas: &mut Canvas, camera: &Camera) {
+        let eyes = &portrait.head.eyes;
+        let count = self.count(80.0).clamp(14, 120);
+        let long = mix(0.045, 0.088, eyes.feminine);
+        let width = 0.0085 / (count as f32 / 80.0).sqrt();
+        for side in [-1.0, 1.0] {
+            for index in 0..count {
+                let draw = self.source.scatter(Aspect::Lashes, index * 2 + u32::from(side > 0.0));
+                let t = (index as f32 + draw[0]) / count as f32;
+                let length = long * mix(0.6, 1.0, smooth(0.0, 0.7, t)) * mix(0.8, 1.15, draw[1]);
+                let curve = eyes.lash(t, length, side);
+                let mut points = curve.map(|[x, y]| portrait.head.front(x, y));
+                let base = points[0];
+                points[1] = v3(points[1].x, points[1].y, base.z + 0.5 * length);
+                points[2] = v3(points[2].x, points[2].y, base.z + 0.8 * length);
+                let strand = self.short(portrait, &points, v3(0.012, 0.01, 0.009), width, 0.0);
+                self.draw(&strand, canvas, camera, 0.05);
+            }
+        }
+    }
+
+    fn beard(&self, portrait: &Portrait, canvas: &mut Canvas, camera: &Camera, shadows: &Shadows) {
+        let beard = &portrait.beard;
+        if !beard.grown() {
+            return;
+        }
+        let width = 0.0115 / self.share.sqrt().max(0.3) / self.share.sqrt().clamp(0.3, 1.0);
+        let contrast = self.share.sqrt().min(1.0);
+        let mut strands = Vec::new();
+        for index in 0..self.count(5200.0) {
+            let draw = self.source.scatter(Aspect::BeardHairs, index);
+            let even = self.source.scatter(Aspect::BeardHairs, 3_000_000 + index);
+            let (x, y) = (mix(-0.72, 0.72, draw[0]), mix(-1.25, 0.0, draw[1]));
+            let root = portrait.head.front(x, y);
+            if beard.density(&portrait.head, x, y, root.z) < 0.15 + 0.85 * draw[2] {
+                continue;
+            }
+            let out = portrait.head.skull.outward(root);
+            let mut direction = (beard.comb(&portrait.head, x, y) + out * 0.25).unit();
+            let length = beard.length * mix(0.55, 1.0, draw[3]) * if y > portrait.head.marks.mouth_y { 0.75 } else { 1.0 };
+            let wild = v3(even[0] - 0.5, even[1] - 0.5, even[2] - 0.5) * (0.5 + beard.curl);
+            let steps = 5;
+            let mut p = root + out * 0.006;
+            let mut points = vec![p];
+            for _ in 0..steps {
+                direction = (direction + wild * 0.35 + v3(0.0, -0.10, 0.0)).unit();
+                p += direction * (length / steps as f32);
+                let clear = if p.y > portrait.head.marks.chin_y && p.x.abs() < 0.6 {
+                    portrait.head.front(p.x, p.y).z + 0.012
+                } else {
+                    p.z
+                };
+                p.z = p.z.max(clear);
+                points.push(p);
+            }
+            let own = 1.0 + 0.7 * contrast * (even[3] - 0.5);
+            let mut strand = self.short(portrait, &points, beard.colour * own, width, root.z - 0.4 * root.y);
+            let lit = shadows.lit(portrait.place(points[steps]) + portrait.light.key * 0.05);
+            for colour in &mut strand.colours {
+                *colour = *colour * mix(0.45, 1.0, lit);
+            }
+            strands.push(strand);
+        }
+        strands.sort_by(|a, b| a.order.total_cmp(&b.order));
+        for strand in &strands {
+            self.draw(strand, canvas, camera, 0.03);
+        }
+    }
+}
