@@ -71,7 +71,6 @@ impl Ema {
     }
 
     /// Names and averages, in the parameters' order.
-    #[must_use]
     pub fn named(&self) -> &[(String, Tensor)] {
         &self.averages
     }

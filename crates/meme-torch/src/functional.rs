@@ -2,7 +2,7 @@
 
 use crate::convert::from_f32;
 use crate::error::{Context, Error};
-use tch::{Kind, Tensor};
+use tch::{Device, Kind, Tensor};
 
 /// `x sigmoid(x)`, any shape.
 ///
@@ -83,27 +83,37 @@ const MAX_PERIOD: f64 = 10_000.0;
 /// # Errors
 /// [`Error::Invalid`] for `dim` below 2 or another number of dimensions.
 pub fn sinusoidal(timesteps: &Tensor, dim: i64) -> Result<Tensor, Error> {
-    if timesteps.dim() != 1 || dim < 2 {
+    if timesteps.dim() != 1 {
         return Err(Error::Invalid {
             what: "sinusoidal embedding".to_owned(),
-            rule: format!(
-                "timesteps must be [B] and dim at least 2; they are {:?} and {dim}",
-                timesteps.size()
-            ),
+            rule: format!("timesteps must be [B], they are {:?}", timesteps.size()),
+        });
+    }
+    sinusoidal_rows(&crate::convert::to_f64_vec(timesteps)?, dim, timesteps.device())
+}
+
+/// [`sinusoidal`] of numbers that are not on a device yet, so that none has to be read back.
+///
+/// # Errors
+/// [`Error::Invalid`] for `dim` below 2.
+pub fn sinusoidal_rows(timesteps: &[f64], dim: i64, device: Device) -> Result<Tensor, Error> {
+    if dim < 2 {
+        return Err(Error::Invalid {
+            what: "sinusoidal embedding".to_owned(),
+            rule: format!("dim must be at least 2, it is {dim}"),
         });
     }
     let table = frequencies(dim);
-    let values = crate::convert::to_f64_vec(timesteps)?;
     let width = dim as usize;
-    let mut rows = vec![0.0_f32; values.len() * width];
-    for (row, value) in rows.chunks_exact_mut(width).zip(&values) {
+    let mut rows = vec![0.0_f32; timesteps.len() * width];
+    for (row, value) in rows.chunks_exact_mut(width).zip(timesteps) {
         for (column, frequency) in table.iter().enumerate() {
             let angle = value * frequency;
             row[column] = angle.cos() as f32;
             row[column + table.len()] = angle.sin() as f32;
         }
     }
-    from_f32(&rows, &[values.len() as i64, dim], timesteps.device())
+    from_f32(&rows, &[timesteps.len() as i64, dim], device)
 }
 
 /// The `dim / 2` frequencies of [`sinusoidal`], in radians per index.

@@ -1,4 +1,4 @@
-//! Normal noise from counters.
+//! Noise and dropout masks from counters.
 
 use crate::convert::from_f32;
 use crate::error::Error;
@@ -14,13 +14,51 @@ const WORTH_THREADS: usize = 1 << 15;
 /// # Errors
 /// [`Error::Invalid`] for a shape with a length below 1, [`Error::Torch`] when memory runs out.
 pub fn noise(streams: &[Stream], shape: &[i64], device: Device) -> Result<Tensor, Error> {
-    if shape.iter().any(|&length| length < 1) {
+    rows(streams, shape, device, Stream::fill_normal)
+}
+
+/// A dropout mask [streams, shape...], float32: 0 with probability `rate`, otherwise
+/// `1 / (1 - rate)`; element `i` of row `k` is 0 where `uniform(i)` of stream `k` is below `rate`.
+///
+/// # Errors
+/// As [`noise`], and [`Error::Invalid`] for a rate outside [0, 1).
+pub fn dropout_mask(
+    streams: &[Stream],
+    shape: &[i64],
+    rate: f64,
+    device: Device,
+) -> Result<Tensor, Error> {
+    if !(0.0..1.0).contains(&rate) {
         return Err(Error::Invalid {
-            what: "noise".to_owned(),
-            rule: format!("every length must be at least 1, the shape is {shape:?}"),
+            what: "dropout".to_owned(),
+            rule: format!("the rate must be in [0, 1), it is {rate}"),
         });
     }
-    let row = shape.iter().product::<i64>() as usize;
+    let kept = (1.0 / (1.0 - rate)) as f32;
+    rows(streams, shape, device, |stream, row| {
+        for (index, value) in (0_u64..).zip(row.iter_mut()) {
+            *value = if stream.uniform(index) < rate { 0.0 } else { kept };
+        }
+    })
+}
+
+/// One row for each stream; the threads only share the work.
+fn rows(
+    streams: &[Stream],
+    shape: &[i64],
+    device: Device,
+    fill_row: impl Fn(&Stream, &mut [f32]) + Sync,
+) -> Result<Tensor, Error> {
+    let count = shape.iter().try_fold(1_i64, |count, &length| match length {
+        1.. => count.checked_mul(length),
+        _ => None,
+    });
+    let Some(row) = count.and_then(|count| usize::try_from(count).ok()) else {
+        return Err(Error::Invalid {
+            what: "rows of noise".to_owned(),
+            rule: format!("every length must be at least 1, the shape is {shape:?}"),
+        });
+    };
     let mut values = vec![0.0_f32; streams.len() * row];
     let threads = match values.len() {
         small if small < WORTH_THREADS => 1,
@@ -28,7 +66,7 @@ pub fn noise(streams: &[Stream], shape: &[i64], device: Device) -> Result<Tensor
     };
     let fill = |streams: &[Stream], rows: &mut [f32]| {
         for (stream, out) in streams.iter().zip(rows.chunks_exact_mut(row)) {
-            stream.fill_normal(out);
+            fill_row(stream, out);
         }
     };
     if threads < 2 {

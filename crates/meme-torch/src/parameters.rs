@@ -56,7 +56,6 @@ impl Parameters {
     }
 
     /// Names and tensors in creation order.
-    #[must_use]
     pub fn named(&self) -> &[(String, Tensor)] {
         &self.entries
     }
