@@ -70,7 +70,7 @@ fn a_writer_killed_at_any_moment_leaves_only_complete_checkpoints() {
         leftovers += names(scratch.path()).iter().filter(|name| staged(name)).count();
         let cleaned = shelf.remove_leftovers().unwrap();
         assert!(cleaned.in_use.is_empty(), "the lock of a killed process is still held");
-        assert!(!names(scratch.path()).iter().any(|name| staged(name)));
+        assert!(!names(scratch.path()).iter().any(staged));
         pruned_later += usize::from(shelf.paths().unwrap().len() > 2);
         assert!(shelf.paths().unwrap().len() <= 3);
     }

@@ -70,8 +70,7 @@ pub(crate) fn load<T: Value>((plane, map): &Numbered<'_, T>, buffer: &mut [f64])
     for (to, &from) in buffer.iter_mut().zip(map.iter()) {
         *to = from.into();
     }
-    // One comparison that is false for NaN, infinities and what would overflow.
-    match buffer.iter().position(|value| !(value.abs() < LARGEST)) {
+    match buffer.iter().position(|value| value.is_nan() || value.abs() >= LARGEST) {
         None => Ok(()),
         Some(at) => {
             let width = map.ncols();

@@ -34,7 +34,7 @@ impl From<Problem> for Failure {
     }
 }
 
-/// Reads a safetensors file from the disk, strictly (see [the module](self)).
+/// Reads a safetensors file from the disk, strictly (see [the module](super)).
 ///
 /// The bytes go from the file straight into their tensors, so the memory needed is that of the
 /// tensors. To read single tensors of a large file, use [`super::SafetensorsFile`].
@@ -48,7 +48,7 @@ pub fn read_safetensors(path: impl AsRef<Path>) -> Result<Tensors> {
     read_stream(&mut reader, length).map_err(|failure| failure.of(path))
 }
 
-/// Reads a safetensors file that is in memory, strictly (see [the module](self)).
+/// Reads a safetensors file that is in memory, strictly (see [the module](super)).
 ///
 /// # Errors
 /// [`Error::Safetensors`] when it is not valid.
