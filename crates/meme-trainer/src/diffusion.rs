@@ -1,0 +1,190 @@
+//! The diffusion loss of one expert.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use meme_data::{ArraySource, Order};
+use meme_random::{Purpose, Stream};
+use meme_router::{Assignment, Expert, Index, Intervals};
+use meme_schedule::{LossWeight, Parametrisation, Schedule};
+use meme_torch::tch::{Device, Tensor};
+
+use crate::{Batches, Error, Loss, Objective};
+
+/// Everything the diffusion loss of one expert depends on, apart from its network.
+pub struct DiffusionConfig {
+    /// Clean images or latents, `[C, H, W]` each.
+    pub data: Arc<dyn ArraySource>,
+    /// The noise schedule.
+    pub schedule: Schedule,
+    /// What the network predicts.
+    pub parametrisation: Parametrisation,
+    /// How losses at different noise levels are weighted.
+    pub weight: LossWeight,
+    /// Who owns which timestep.
+    pub intervals: Intervals,
+    /// How this expert's timesteps are drawn.
+    pub assignment: Assignment,
+    /// Which expert this is.
+    pub expert: Expert,
+    /// Seed of every draw.
+    pub seed: u64,
+    /// Mirror images at random.
+    pub flip: bool,
+    /// Buckets of the loss statistics, equal shares of 1..T.
+    pub buckets: usize,
+    /// Where the network lives.
+    pub device: Device,
+}
+
+impl DiffusionConfig {
+    /// The timestep index that image counter `image` is trained at.
+    ///
+    /// # Errors
+    /// Where assignment, intervals and expert do not belong together.
+    pub fn index_of(&self, image: u64) -> Result<Index, Error> {
+        Ok(self.assignment.draw(&self.intervals, self.seed, self.expert, image)?)
+    }
+
+    fn stream(&self, purpose: Purpose, image: u64) -> Stream {
+        Stream::new(self.seed, purpose, self.expert.number(), image)
+    }
+
+    /// The order in which the data is seen: every epoch is a permutation of all, the same one for
+    /// every expert.
+    ///
+    /// # Errors
+    /// Where there is no data.
+    pub fn order(&self) -> Result<Order, Error> {
+        Ok(Order::shuffled(self.seed, self.data.len())?)
+    }
+
+    /// The bucket that a timestep's loss is reported under.
+    #[must_use]
+    pub fn bucket_of(&self, index: Index) -> usize {
+        index.get() * self.buckets / self.schedule.steps()
+    }
+}
+
+/// Noisy inputs and what the network should say to them, in ordinary memory.
+pub struct DiffusionBatch {
+    shape: [usize; 3],
+    noisy: Vec<f32>,
+    target: Vec<f32>,
+    weights: Vec<f32>,
+    indices: Vec<Index>,
+}
+
+impl Batches for DiffusionConfig {
+    type Batch = DiffusionBatch;
+
+    fn prepare(&self, images: Range<u64>) -> Result<DiffusionBatch, Error> {
+        let shape = self.data.shape();
+        let size: usize = shape.iter().product();
+        let count = (images.end - images.start) as usize;
+        let mut noisy = vec![0f32; count * size];
+        let mut target = vec![0f32; count * size];
+        let mut weights = Vec::with_capacity(count);
+        let mut indices = Vec::with_capacity(count);
+        let order = self.order()?;
+        let rows = noisy.chunks_exact_mut(size).zip(target.chunks_exact_mut(size));
+        for (image, (noisy, target)) in images.zip(rows) {
+            self.data.read(order.at(image).index, noisy)?;
+            if self.flip && meme_data::is_flipped(self.seed, image) {
+                meme_data::flip(shape, noisy);
+            }
+            self.stream(Purpose::Noise, image).fill_normal(target);
+            let index = self.index_of(image)?;
+            let alpha_bar = self.schedule.alpha_bar(index);
+            let (signal, noise) = (alpha_bar.sqrt() as f32, (1.0 - alpha_bar).sqrt() as f32);
+            let (from_x0, from_noise) = self.parametrisation.target_coefficients(alpha_bar);
+            let (from_x0, from_noise) = (from_x0 as f32, from_noise as f32);
+            for (x, y) in noisy.iter_mut().zip(target) {
+                let (x0, epsilon) = (*x, *y);
+                *x = signal * x0 + noise * epsilon;
+                *y = from_x0 * x0 + from_noise * epsilon;
+            }
+            weights.push(self.weight.of(self.parametrisation, alpha_bar) as f32);
+            indices.push(index);
+        }
+        Ok(DiffusionBatch { shape, noisy, target, weights, indices })
+    }
+}
+
+/// The loss of one expert: weighted mean squared error between the network's output and what its
+/// parametrisation asks for, at timesteps drawn by the expert's assignment.
+pub struct Diffusion<N> {
+    config: Arc<DiffusionConfig>,
+    network: N,
+}
+
+impl<N> Diffusion<N>
+where
+    N: FnMut(&Tensor, &Tensor) -> Result<Tensor, Error>,
+{
+    /// `network` takes noisy images `[B, C, H, W]` and 0-based indices `[B]` (int64).
+    ///
+    /// # Errors
+    /// [`Error::Data`] where the data is empty or the schedule and the intervals disagree on T.
+    pub fn new(config: DiffusionConfig, network: N) -> Result<Self, Error> {
+        if config.data.is_empty() {
+            return Err(Error::Data { what: "there is no image to train on".into() });
+        }
+        if config.schedule.steps() != config.intervals.steps() {
+            return Err(Error::Data {
+                what: format!(
+                    "the schedule has {} timesteps, the experts' intervals cover {}",
+                    config.schedule.steps(),
+                    config.intervals.steps()
+                ),
+            });
+        }
+        config.assignment.check(&config.intervals)?;
+        Ok(Self { config: Arc::new(config), network })
+    }
+}
+
+impl<N> Objective for Diffusion<N>
+where
+    N: FnMut(&Tensor, &Tensor) -> Result<Tensor, Error>,
+{
+    type Batch = DiffusionBatch;
+
+    fn batches(&self) -> Arc<dyn Batches<Batch = DiffusionBatch>> {
+        self.config.clone()
+    }
+
+    fn buckets(&self) -> usize {
+        self.config.buckets
+    }
+
+    fn loss(&mut self, batch: &DiffusionBatch) -> Result<Loss, Error> {
+        let device = self.config.device;
+        let [channels, height, width] = batch.shape.map(|side| side as i64);
+        let shape = [batch.indices.len() as i64, channels, height, width];
+        let noisy = meme_torch::from_f32(&batch.noisy, &shape, device)?;
+        let target = meme_torch::from_f32(&batch.target, &shape, device)?;
+        let weights = meme_torch::from_f32(&batch.weights, &shape[..1], device)?;
+        let indices: Vec<i64> = batch.indices.iter().map(|index| index.get() as i64).collect();
+        let indices = Tensor::from_slice(&indices).to(device);
+        let output = (self.network)(&noisy, &indices)?;
+        let per_image = squared_error(&output, &target)? * weights;
+        let buckets = batch.indices.iter().map(|&index| self.config.bucket_of(index)).collect();
+        Ok(Loss { per_image, buckets })
+    }
+}
+
+/// Mean squared difference of every image, `[B]`, in f32 whatever the network's dtype.
+pub(crate) fn squared_error(output: &Tensor, target: &Tensor) -> Result<Tensor, Error> {
+    if output.size() != target.size() {
+        return Err(Error::Data {
+            what: format!(
+                "the network answered {:?} to an input of {:?}",
+                output.size(),
+                target.size()
+            ),
+        });
+    }
+    let difference = output.to_kind(target.kind()) - target;
+    Ok(difference.square().mean_dim(&[1i64, 2, 3][..], false, None))
+}

@@ -1,0 +1,95 @@
+//! What can go wrong while training.
+
+use std::path::PathBuf;
+
+/// Why training stopped or could not start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A loss or a gradient was NaN or infinite; nothing was updated.
+    #[error(
+        "{what} is not finite ({value}) at images {first}..{end}: the update was not made, \
+         the last good state is kept; lower the learning rate or look at these images"
+    )]
+    NotFinite {
+        /// `loss` or `gradient norm`.
+        what: &'static str,
+        /// The value found.
+        value: f64,
+        /// Image counter of the first image of the batch.
+        first: u64,
+        /// One past the last image counter of the batch.
+        end: u64,
+    },
+    /// The run folder was made by another configuration.
+    #[error(
+        "{folder} holds a run of another configuration:\n{difference}\n\
+         use another folder, or change the configuration back"
+    )]
+    OtherConfiguration {
+        /// The run folder.
+        folder: PathBuf,
+        /// One line for every field that differs.
+        difference: String,
+    },
+    /// A number in the training configuration makes no sense.
+    #[error("train.{field}: {rule}, but it is {value}")]
+    Configuration {
+        /// The field.
+        field: &'static str,
+        /// What must hold.
+        rule: &'static str,
+        /// What was given.
+        value: String,
+    },
+    /// The data cannot serve this objective.
+    #[error("{what}")]
+    Data {
+        /// What does not fit.
+        what: String,
+    },
+    /// A checkpoint's manifest lacks something or does not make sense.
+    #[error("{checkpoint}: manifest field `{field}` is missing or malformed")]
+    Manifest {
+        /// The checkpoint folder.
+        checkpoint: PathBuf,
+        /// The field.
+        field: &'static str,
+    },
+    /// The file system refused.
+    #[error("{path}: {source}")]
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// The system's reason.
+        source: std::io::Error,
+    },
+    /// The loader thread ended without a word.
+    #[error("the data loader stopped before image {image}")]
+    LoaderGone {
+        /// The image counter that was waited for.
+        image: u64,
+    },
+    /// Reading or preparing a batch failed.
+    #[error(transparent)]
+    Images(#[from] meme_data::Error),
+    /// libtorch refused.
+    #[error(transparent)]
+    Torch(#[from] meme_torch::Error),
+    /// A checkpoint could not be written or read.
+    #[error(transparent)]
+    Checkpoint(#[from] meme_checkpoint::Error),
+    /// The router refused.
+    #[error(transparent)]
+    Router(#[from] meme_router::Error),
+    /// The objective's own failure, from the network for instance.
+    #[error("{0}")]
+    Objective(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl Error {
+    /// Wraps a failure of the caller's network or data.
+    pub fn objective(error: impl std::error::Error + Send + Sync + 'static) -> Self {
+        Self::Objective(Box::new(error))
+    }
+}

@@ -1,0 +1,50 @@
+//! What is being minimised, apart from how.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use meme_torch::tch::Tensor;
+
+use crate::Error;
+
+/// The data side of an objective: everything read from disk or drawn at random.
+///
+/// It runs on a thread of its own, ahead of the network, and must be a pure function of the image
+/// counters: then a batch can be cut anywhere and a run resumed anywhere without a number changing.
+pub trait Batches: Send + Sync {
+    /// What the network needs for one forward pass.
+    type Batch: Send;
+
+    /// The batch of the images whose counters are `images`.
+    ///
+    /// # Errors
+    /// Whatever reading or drawing can fail with.
+    fn prepare(&self, images: Range<u64>) -> Result<Self::Batch, Error>;
+}
+
+/// The loss of a batch.
+pub struct Loss {
+    /// Loss of every image, `[B]`, differentiable.
+    pub per_image: Tensor,
+    /// For every image the bucket its loss is reported under, `B` numbers below
+    /// [`Objective::buckets`].
+    pub buckets: Vec<usize>,
+}
+
+/// A loss that a [`Trainer`](crate::Trainer) can minimise.
+pub trait Objective {
+    /// What [`Batches::prepare`] makes.
+    type Batch: Send + 'static;
+
+    /// The data side; shared with the loader thread.
+    fn batches(&self) -> Arc<dyn Batches<Batch = Self::Batch>>;
+
+    /// How many buckets the statistics keep (1 where a loss has no natural axis).
+    fn buckets(&self) -> usize;
+
+    /// The loss of every image of the batch.
+    ///
+    /// # Errors
+    /// Whatever the network can fail with.
+    fn loss(&mut self, batch: &Self::Batch) -> Result<Loss, Error>;
+}

@@ -1,0 +1,190 @@
+//! What a run says of itself: `stats.jsonl` and `timing.jsonl`.
+//!
+//! `stats.jsonl` holds only numbers that are functions of (configuration, images seen): a run that
+//! was killed and resumed writes the same bytes as one that was not. Wall times are no such
+//! function and go to `timing.jsonl`.
+
+use std::fs::File;
+use std::io::Write;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use crate::Error;
+
+/// Losses of one bucket of timesteps within a window.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct Bucket {
+    /// Images drawn into this bucket.
+    pub count: u64,
+    /// Sum of their losses.
+    pub sum: f64,
+}
+
+/// Statistics over the images since the last window.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Window {
+    /// Images seen at the end of the window.
+    pub images: u64,
+    /// Updates in the window.
+    pub updates: u64,
+    /// Images in the window.
+    pub count: u64,
+    /// Sum of the images' losses.
+    pub loss_sum: f64,
+    /// Sum over updates of the gradient's norm before clipping.
+    pub gradient_norm_sum: f64,
+    /// Largest gradient norm.
+    pub gradient_norm_max: f64,
+    /// AdamW's rate at the last update.
+    pub learning_rate: f64,
+    /// Losses and draws by timestep, low to high: the realised histogram of t.
+    pub buckets: Vec<Bucket>,
+}
+
+impl Window {
+    /// An empty window that starts at `images`.
+    #[must_use]
+    pub fn new(images: u64, buckets: usize) -> Self {
+        Self { images, buckets: vec![Bucket::default(); buckets], ..Self::default() }
+    }
+
+    /// Takes in the losses of one batch.
+    pub fn add_losses(&mut self, losses: &[f32], buckets: &[usize]) {
+        for (&loss, &bucket) in losses.iter().zip(buckets) {
+            self.count += 1;
+            self.loss_sum += f64::from(loss);
+            if let Some(slot) = self.buckets.get_mut(bucket) {
+                slot.count += 1;
+                slot.sum += f64::from(loss);
+            }
+        }
+    }
+
+    /// Takes in one update.
+    pub fn add_update(&mut self, images: u64, gradient_norm: f64, learning_rate: f64) {
+        self.images = images;
+        self.updates += 1;
+        self.gradient_norm_sum += gradient_norm;
+        self.gradient_norm_max = self.gradient_norm_max.max(gradient_norm);
+        self.learning_rate = learning_rate;
+    }
+
+    /// Mean loss of the window; NaN where it is empty.
+    #[must_use]
+    pub fn mean_loss(&self) -> f64 {
+        self.loss_sum / self.count as f64
+    }
+}
+
+/// Where the wall time of a window went, in seconds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct Timing {
+    /// Images seen at the end of the window.
+    pub images: u64,
+    /// Images in the window.
+    pub count: u64,
+    /// Waiting for data.
+    pub data: f64,
+    /// Forward pass and loss.
+    pub forward: f64,
+    /// Backward pass.
+    pub backward: f64,
+    /// Clipping, AdamW, moving average.
+    pub update: f64,
+    /// Writing checkpoints.
+    pub checkpoint: f64,
+}
+
+impl Timing {
+    /// All of it.
+    #[must_use]
+    pub fn seconds(&self) -> f64 {
+        self.data + self.forward + self.backward + self.update + self.checkpoint
+    }
+
+    /// Images per second over the window.
+    #[must_use]
+    pub fn images_per_second(&self) -> f64 {
+        self.count as f64 / self.seconds()
+    }
+
+    /// Share of the time spent waiting for data, 0 to 1.
+    #[must_use]
+    pub fn data_share(&self) -> f64 {
+        if self.seconds() > 0.0 { self.data / self.seconds() } else { 0.0 }
+    }
+}
+
+/// Appends one JSON line.
+pub(crate) fn append<T: Serialize>(path: &Path, line: &T) -> Result<(), Error> {
+    let io = |source| Error::Io { path: path.to_path_buf(), source };
+    let mut text = serde_json::to_vec(line).map_err(|error| io(error.into()))?;
+    text.push(b'\n');
+    let mut file = File::options().create(true).append(true).open(path).map_err(io)?;
+    file.write_all(&text).map_err(io)
+}
+
+/// Reads every whole line of a `.jsonl` file; a torn last line is passed over.
+///
+/// # Errors
+/// [`Error::Io`] where the file exists but cannot be read.
+pub fn read_lines<T: for<'de> Deserialize<'de>>(path: &Path) -> Result<Vec<T>, Error> {
+    if !path.exists() {
+        return Ok(Vec::new());
+    }
+    let text = std::fs::read_to_string(path)
+        .map_err(|source| Error::Io { path: path.to_path_buf(), source })?;
+    Ok(text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect())
+}
+
+/// Drops every line beyond `images`: the tail that a killed run wrote after its last checkpoint.
+pub(crate) fn truncate(path: &Path, images: u64) -> Result<(), Error> {
+    #[derive(Deserialize)]
+    struct Stamp {
+        images: u64,
+    }
+    if !path.exists() {
+        return Ok(());
+    }
+    let text = std::fs::read_to_string(path)
+        .map_err(|source| Error::Io { path: path.to_path_buf(), source })?;
+    let kept: String = text
+        .split_inclusive('\n')
+        .filter(|line| line.ends_with('\n'))
+        .filter(|line| serde_json::from_str::<Stamp>(line).is_ok_and(|stamp| stamp.images <= images))
+        .collect();
+    if kept.len() != text.len() {
+        meme_checkpoint::write_file_whole(path, kept.as_bytes())?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn truncation_keeps_lines_up_to_the_checkpoint_and_drops_a_torn_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("stats.jsonl");
+        for images in [10, 20, 30] {
+            append(&path, &Window::new(images, 0)).unwrap();
+        }
+        let whole = std::fs::read(&path).unwrap();
+        std::fs::write(&path, [&whole[..], b"{\"images\": 5"].concat()).unwrap();
+        truncate(&path, 20).unwrap();
+        let kept: Vec<Window> = read_lines(&path).unwrap();
+        assert_eq!(kept.iter().map(|window| window.images).collect::<Vec<_>>(), [10, 20]);
+        assert!(whole.starts_with(&std::fs::read(&path).unwrap()));
+    }
+
+    #[test]
+    fn sums_survive_json_to_the_last_bit() {
+        let mut window = Window::new(0, 2);
+        window.add_losses(&[0.1, 1.0 / 3.0, 2e-30], &[0, 1, 1]);
+        window.add_update(3, 1.0 / 7.0, 1e-3);
+        let text = serde_json::to_string(&window).unwrap();
+        assert_eq!(serde_json::from_str::<Window>(&text).unwrap(), window);
+    }
+}

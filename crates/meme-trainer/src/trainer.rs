@@ -1,0 +1,306 @@
+//! The loop: data, forward, backward, update, average; again.
+
+use std::ops::Range;
+use std::path::PathBuf;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::time::Instant;
+
+use meme_torch::tch::Tensor;
+use meme_torch::{AdamW, AdamWConfig, Ema, Parameters};
+
+use crate::statistics::{self, Timing, Window};
+use crate::{Batches, Error, Objective, Observer, StepReport, Stop, TrainConfig};
+
+/// Batches that the loader may be ahead of the network.
+const PREFETCHED: usize = 2;
+
+/// How a call of [`Trainer::train`] ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// The images asked for were seen and saved.
+    Reached,
+    /// Somebody raised [`Stop`]; everything is saved.
+    Stopped,
+}
+
+/// One network in training.
+///
+/// Its whole state is a function of (configuration, images seen); [`Trainer::open`] goes on from
+/// the newest good checkpoint of the run folder, and the numbers end bit-identical to those of a
+/// run that was never interrupted (CPU, same number of threads).
+pub struct Trainer<O: Objective> {
+    pub(crate) config: TrainConfig,
+    pub(crate) folder: PathBuf,
+    pub(crate) identity: serde_json::Value,
+    pub(crate) parameters: Parameters,
+    pub(crate) optimizer: AdamW,
+    pub(crate) ema: Ema,
+    pub(crate) objective: O,
+    pub(crate) images: u64,
+    pub(crate) updates: u64,
+    pub(crate) window: Window,
+    pub(crate) timing: Timing,
+    pub(crate) saved: Option<u64>,
+}
+
+impl<O: Objective> Trainer<O> {
+    /// Opens the run in `folder`, made if absent, resumed where it holds checkpoints.
+    ///
+    /// `identity` is everything that shaped the network and its data; a folder with another
+    /// identity is refused. `parameters` are those that `objective`'s network was built on.
+    ///
+    /// # Errors
+    /// [`Error::Configuration`], [`Error::OtherConfiguration`], or what reading checkpoints and
+    /// files can fail with. Damaged checkpoints are passed over and reported to `observer`.
+    pub fn open(
+        folder: PathBuf,
+        config: TrainConfig,
+        identity: serde_json::Value,
+        parameters: Parameters,
+        objective: O,
+        observer: &mut dyn Observer,
+    ) -> Result<Self, Error> {
+        config.validate()?;
+        let optimizer = AdamW::new(
+            AdamWConfig {
+                learning_rate: config.learning_rate,
+                beta1: config.beta1,
+                beta2: config.beta2,
+                epsilon: config.epsilon,
+                weight_decay: config.weight_decay,
+                ..AdamWConfig::default()
+            },
+            parameters.named(),
+        )?;
+        let ema = Ema::new(&parameters)?;
+        let window = Window::new(0, objective.buckets());
+        let mut trainer = Self {
+            config,
+            folder,
+            identity,
+            parameters,
+            optimizer,
+            ema,
+            objective,
+            images: 0,
+            updates: 0,
+            window,
+            timing: Timing::default(),
+            saved: None,
+        };
+        let damaged = trainer.resume()?;
+        observer.opened(trainer.images, &damaged);
+        Ok(trainer)
+    }
+
+    /// Images seen so far.
+    #[must_use]
+    pub fn images(&self) -> u64 {
+        self.images
+    }
+
+    /// The network's parameters.
+    #[must_use]
+    pub fn parameters(&self) -> &Parameters {
+        &self.parameters
+    }
+
+    /// The moving average of the parameters, which sampling uses.
+    #[must_use]
+    pub fn ema(&self) -> &Ema {
+        &self.ema
+    }
+
+    /// Trains until `until` images are seen (to the end of the batch that reaches it, at most
+    /// `config.images`), then saves.
+    ///
+    /// Batches start at multiples of the batch size whatever `until` is, so training in portions
+    /// gives the same numbers as training at once.
+    ///
+    /// # Errors
+    /// [`Error::NotFinite`] before the update that would have spoilt the weights, and whatever
+    /// data, network and file system can fail with. The last checkpoint stays good.
+    pub fn train(
+        &mut self,
+        until: u64,
+        stop: &Stop,
+        observer: &mut dyn Observer,
+    ) -> Result<Outcome, Error> {
+        let until = until.min(self.config.images);
+        let batches = self.objective.batches();
+        let forwards = forwards(&self.config, self.images, until);
+        std::thread::scope(|scope| {
+            // Dropping the receiver, on any way out, ends the loader at its next send.
+            let (sender, receiver) = sync_channel(PREFETCHED);
+            scope.spawn(move || load(&*batches, forwards, &sender));
+            self.run(until, &receiver, stop, observer)
+        })
+    }
+
+    fn run(
+        &mut self,
+        until: u64,
+        loader: &Receiver<Result<O::Batch, Error>>,
+        stop: &Stop,
+        observer: &mut dyn Observer,
+    ) -> Result<Outcome, Error> {
+        let mut saved_at = Instant::now();
+        while self.images < until && !stop.raised() {
+            let report = self.step(until, loader)?;
+            observer.step(&report);
+            if self.window.count >= self.config.window_images || self.images == self.config.images {
+                self.close_window(observer)?;
+            }
+            if saved_at.elapsed().as_secs() >= self.config.checkpoint_seconds {
+                self.save(observer)?;
+                saved_at = Instant::now();
+            }
+        }
+        self.save(observer)?;
+        Ok(if self.images < until { Outcome::Stopped } else { Outcome::Reached })
+    }
+
+    /// One update.
+    fn step(
+        &mut self,
+        until: u64,
+        loader: &Receiver<Result<O::Batch, Error>>,
+    ) -> Result<StepReport, Error> {
+        let started = Instant::now();
+        let batch = update_range(&self.config, self.images);
+        self.parameters.zero_grad();
+        let mut loss_sum = 0.0;
+        for _ in 0..micro_batches(&self.config, &batch).count() {
+            loss_sum += self.accumulate(&batch, loader)?;
+        }
+        let clock = Instant::now();
+        let gradient_norm = self.clip(&batch)?;
+        let learning_rate = self.config.rate_at(self.images);
+        self.optimizer.set_learning_rate(learning_rate)?;
+        self.optimizer.step()?;
+        self.updates += 1;
+        self.ema.update(meme_torch::ldm_decay(self.updates).min(self.config.ema_decay))?;
+        self.images = batch.end;
+        self.timing.update += clock.elapsed().as_secs_f64();
+        self.window.add_update(self.images, gradient_norm, learning_rate);
+        Ok(StepReport {
+            images: self.images,
+            until,
+            loss: loss_sum / (batch.end - batch.start) as f64,
+            gradient_norm,
+            learning_rate,
+            seconds: started.elapsed().as_secs_f64(),
+        })
+    }
+
+    /// Forward and backward of one micro-batch; returns the sum of its losses.
+    fn accumulate(
+        &mut self,
+        batch: &Range<u64>,
+        loader: &Receiver<Result<O::Batch, Error>>,
+    ) -> Result<f64, Error> {
+        let clock = Instant::now();
+        let prepared =
+            loader.recv().map_err(|_| Error::LoaderGone { image: batch.start })??;
+        self.timing.data += clock.elapsed().as_secs_f64();
+
+        let clock = Instant::now();
+        let loss = self.objective.loss(&prepared)?;
+        let values = meme_torch::to_f32_vec(&loss.per_image.detach())?;
+        self.timing.forward += clock.elapsed().as_secs_f64();
+        for &value in &values {
+            self.finite("loss", f64::from(value), batch)?;
+        }
+
+        let clock = Instant::now();
+        let share: Tensor =
+            loss.per_image.sum(loss.per_image.kind()) / (batch.end - batch.start) as f64;
+        share.f_backward().map_err(Error::objective)?;
+        self.timing.backward += clock.elapsed().as_secs_f64();
+
+        self.timing.count += values.len() as u64;
+        self.window.add_losses(&values, &loss.buckets);
+        Ok(values.iter().map(|&value| f64::from(value)).sum())
+    }
+
+    /// The gradient's norm, clipped where the configuration asks for it.
+    fn clip(&self, batch: &Range<u64>) -> Result<f64, Error> {
+        let ceiling = if self.config.clip_norm > 0.0 { self.config.clip_norm } else { f64::INFINITY };
+        match meme_torch::clip_and_check(&self.parameters.gradients(), ceiling) {
+            Err(meme_torch::Error::NotFinite { .. }) => self.finite("gradient norm", f64::NAN, batch),
+            norm => Ok(norm?),
+        }
+    }
+
+    fn finite(&self, what: &'static str, value: f64, batch: &Range<u64>) -> Result<f64, Error> {
+        if value.is_finite() {
+            Ok(value)
+        } else {
+            Err(Error::NotFinite { what, value, first: batch.start, end: batch.end })
+        }
+    }
+
+    fn close_window(&mut self, observer: &mut dyn Observer) -> Result<(), Error> {
+        self.timing.images = self.images;
+        statistics::append(&self.folder.join("stats.jsonl"), &self.window)?;
+        statistics::append(&self.folder.join("timing.jsonl"), &self.timing)?;
+        observer.window(&self.window, &self.timing);
+        self.window = Window::new(self.images, self.objective.buckets());
+        self.timing = Timing::default();
+        Ok(())
+    }
+}
+
+/// The images of the update that begins at `images`, which is a multiple of the batch.
+fn update_range(config: &TrainConfig, images: u64) -> Range<u64> {
+    images..(images + config.batch).min(config.images)
+}
+
+fn micro_batches(
+    config: &TrainConfig,
+    batch: &Range<u64>,
+) -> impl Iterator<Item = Range<u64>> + use<> {
+    let (end, step) = (batch.end, config.forward_images());
+    (batch.start..end).step_by(step as usize).map(move |first| first..(first + step).min(end))
+}
+
+/// The micro-batches from `images` to the end of the update that reaches `until`.
+fn forwards(config: &TrainConfig, images: u64, until: u64) -> Vec<Range<u64>> {
+    (images..until)
+        .step_by(config.batch as usize)
+        .flat_map(|first| micro_batches(config, &update_range(config, first)))
+        .collect()
+}
+
+fn load<B: Send>(
+    batches: &dyn Batches<Batch = B>,
+    forwards: Vec<Range<u64>>,
+    sender: &SyncSender<Result<B, Error>>,
+) {
+    for images in forwards {
+        let batch = batches.prepare(images);
+        let failed = batch.is_err();
+        if sender.send(batch).is_err() || failed {
+            return;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn batches_start_at_multiples_whatever_the_portion() {
+        let config =
+            TrainConfig { images: 100, batch: 16, micro_batch: 7, ..TrainConfig::default() };
+        let whole = forwards(&config, 0, 100);
+        assert_eq!(whole[..4], [0..7, 7..14, 14..16, 16..23]);
+        assert_eq!(whole.last(), Some(&(96..100)));
+        // 40 lies inside the batch 32..48: the portion ends at 48 and the next starts there.
+        let mut portions = forwards(&config, 0, 40);
+        assert_eq!(portions.last(), Some(&(46..48)));
+        portions.extend(forwards(&config, 48, 100));
+        assert_eq!(portions, whole);
+    }
+}
