@@ -4,5 +4,6 @@ fn main() {
     println!("cargo:rerun-if-changed=build.rs");
     if let Ok(lib) = std::env::var("DEP_MEME_TORCH_LIB") {
         println!("cargo:rustc-link-arg=-Wl,-rpath,{lib}");
+        println!("cargo:rustc-env=MEME_LIBTORCH_LIB={lib}");
     }
 }

@@ -66,6 +66,7 @@
 pub mod cache;
 mod corrupt;
 mod decode;
+mod drawn;
 mod error;
 pub mod faces;
 mod loader;
@@ -81,6 +82,7 @@ mod write;
 
 pub use corrupt::{OnCorrupt, Skipped, Survey, survey};
 pub use decode::{Limits, decode};
+pub use drawn::DrawnFaces;
 pub use error::{Error, Result};
 pub use loader::{Loaded, Loader, LoaderOptions};
 pub use names::NameList;

@@ -1,0 +1,130 @@
+//! The command line: one file a verb.
+
+mod analyze;
+mod count;
+mod doctor;
+mod encode;
+mod evaluate;
+mod inspect;
+mod list;
+mod output;
+pub(crate) use output::table;
+mod report;
+mod reproduce;
+mod sample;
+mod show;
+mod speed;
+mod train;
+
+use clap::{Parser, Subcommand};
+use meme_torch::tch::Device;
+use meme_trainer::Stop;
+
+use crate::progress::Progress;
+use crate::{Error, Result};
+
+/// Multi-architecture multi-expert diffusion models: train, sample, measure, compare.
+#[derive(Parser)]
+#[command(name = "meme", version, max_term_width = 100)]
+struct Arguments {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Train and compare the rows of a suite, from pictures to a report
+    Reproduce(reproduce::Reproduce),
+    /// What is installed, linked, missing, and the line that mends it
+    Doctor(doctor::Doctor),
+    /// The built-in suites, experiments and scales
+    List(list::List),
+    /// One experiment fully resolved, as TOML
+    Show(show::Show),
+    /// Parameters and multiply-adds of every expert, without allocating weights
+    Count(count::Count),
+    /// Turn pictures into a cache of latents
+    Encode(encode::Encode),
+    /// Train an experiment; goes on by itself where the folder holds its run
+    Train(train::Train),
+    /// Make pictures from a trained run
+    Sample(sample::Sample),
+    /// The distance between generated and real pictures
+    Evaluate(evaluate::Evaluate),
+    /// Relative log amplitude of the feature maps of a trained run
+    Analyze(analyze::Analyze),
+    /// Time per sampling step of experiments, side by side
+    Speed(speed::Speed),
+    /// Lay out the report of a suite run again
+    Report(report::ReportVerb),
+    /// What a checkpoint or a safetensors file holds
+    Inspect(inspect::Inspect),
+}
+
+/// What every verb may need.
+pub(crate) struct Context {
+    /// Raised by SIGINT and SIGTERM.
+    pub(crate) stop: Stop,
+    /// Bars or lines on standard error.
+    pub(crate) progress: Progress,
+}
+
+/// Runs the program on the process's arguments and returns its exit code: 0 done, 1 failed,
+/// 2 wrong usage, 75 stopped by a signal with everything saved.
+#[must_use]
+pub fn main() -> i32 {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // Where the text cannot be written there is nowhere to say so either.
+            let _ = error.print();
+            return error.exit_code();
+        }
+    };
+    match run(arguments.verb) {
+        Ok(()) => 0,
+        Err(error) => {
+            output::failure(&error);
+            error.exit_code()
+        }
+    }
+}
+
+fn run(verb: Verb) -> Result<()> {
+    let context = Context { stop: Stop::on_signals()?, progress: Progress::detect() };
+    match verb {
+        Verb::Reproduce(verb) => verb.run(&context),
+        Verb::Doctor(verb) => verb.run(),
+        Verb::List(verb) => verb.run(),
+        Verb::Show(verb) => verb.run(),
+        Verb::Count(verb) => verb.run(),
+        Verb::Encode(verb) => verb.run(&context),
+        Verb::Train(verb) => verb.run(&context),
+        Verb::Sample(verb) => verb.run(&context),
+        Verb::Evaluate(verb) => verb.run(&context),
+        Verb::Analyze(verb) => verb.run(&context),
+        Verb::Speed(verb) => verb.run(&context),
+        Verb::Report(verb) => verb.run(),
+        Verb::Inspect(verb) => verb.run(),
+    }
+}
+
+/// The device named on the command line: `auto` takes the first GPU that loads, else the CPU.
+fn device(name: &str) -> Result<Device> {
+    if name != "auto" {
+        return Ok(meme_torch::device::parse_device(name)?);
+    }
+    let gpu = meme_torch::device::load_cuda().is_ok() && meme_torch::tch::Cuda::is_available();
+    Ok(if gpu { Device::Cuda(0) } else { Device::Cpu })
+}
+
+/// The scale where none is given: `small` wants a GPU.
+fn default_scale(device: Device) -> &'static str {
+    if device.is_cuda() { "small" } else { "tiny" }
+}
+
+impl From<clap::Error> for Error {
+    fn from(error: clap::Error) -> Self {
+        Error::Usage(error.to_string())
+    }
+}

@@ -1,0 +1,244 @@
+//! A suite run: rows to be compared, from pictures to a report, stage by stage.
+
+mod measure;
+mod plan;
+mod speed;
+mod summary;
+mod train;
+
+use std::path::{Path, PathBuf};
+
+use meme_data::OnCorrupt;
+use meme_torch::tch::Device;
+use meme_trainer::Stop;
+use serde_json::json;
+
+use crate::experiment::{Experiment, Resolver, Suite, suite};
+use crate::first::First;
+use crate::pictures::{Latents, Pictures};
+use crate::progress::Progress;
+use crate::run::RunFolder;
+use crate::stages::Stages;
+use crate::{Error, Result, report};
+
+/// The stages in the order in which they run.
+pub(crate) const STAGES: [&str; 8] =
+    ["data", "train", "validate", "sample", "evaluate", "analyze", "speed", "report"];
+
+/// What `meme reproduce` was asked for.
+pub(crate) struct Request {
+    pub(crate) suite: String,
+    pub(crate) scale: String,
+    pub(crate) rows: Option<Vec<String>>,
+    pub(crate) data: Option<PathBuf>,
+    pub(crate) run: Option<PathBuf>,
+    pub(crate) first_stage: Option<PathBuf>,
+    pub(crate) settings: Vec<String>,
+    pub(crate) device: Device,
+    pub(crate) lanes: Option<usize>,
+    pub(crate) on_corrupt: OnCorrupt,
+}
+
+/// A suite with its folder, its rows and what runs it.
+pub(crate) struct SuiteRun {
+    pub(crate) folder: PathBuf,
+    pub(crate) suite: Suite,
+    pub(crate) resolver: Resolver,
+    /// The rows to train, in the suite's order.
+    pub(crate) rows: Vec<Experiment>,
+    pub(crate) data: Option<PathBuf>,
+    pub(crate) first_stage: Option<PathBuf>,
+    pub(crate) device: Device,
+    pub(crate) lanes: usize,
+    pub(crate) threads: usize,
+    on_corrupt: OnCorrupt,
+}
+
+impl SuiteRun {
+    /// Resolves names; writes nothing.
+    pub(crate) fn resolve(request: Request) -> Result<Self> {
+        let suite = suite(&request.suite)?;
+        let resolver = Resolver::new(&request.scale, &request.settings)?;
+        let wanted = match request.rows {
+            None => suite.default_rows.clone(),
+            Some(rows) if rows == ["all"] => suite.rows.iter().map(|it| it.row.clone()).collect(),
+            Some(rows) => rows,
+        };
+        for row in &wanted {
+            resolver.row(&suite, row)?;
+        }
+        let rows = suite
+            .rows
+            .iter()
+            .filter(|known| wanted.contains(&known.row))
+            .map(|known| resolver.row(&suite, &known.row))
+            .collect::<Result<Vec<_>>>()?;
+        let folder = request.run.unwrap_or_else(|| {
+            PathBuf::from("runs").join(format!("{}-{}", suite.name, resolver.scale.name))
+        });
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let networks: usize = rows.iter().map(|row| row.experts.len()).sum();
+        // One thread a network wastes nothing on waiting; a GPU is one lane with all threads.
+        let most = if request.device.is_cuda() { 1 } else { cores.min(networks).max(1) };
+        let lanes = request.lanes.unwrap_or(most).max(1);
+        Ok(Self {
+            folder,
+            suite,
+            resolver,
+            rows,
+            data: request.data,
+            first_stage: request.first_stage,
+            device: request.device,
+            lanes,
+            threads: (cores / lanes).max(1),
+            on_corrupt: request.on_corrupt,
+        })
+    }
+
+    /// Runs all stages, or one.
+    pub(crate) fn run(
+        &self,
+        only: Option<&str>,
+        progress: &Progress,
+        stop: &Stop,
+    ) -> Result<PathBuf> {
+        self.claim_folder()?;
+        let stages = Stages::open(&self.folder)?;
+        let wants = |stage: &str| only.is_none_or(|only| only == stage);
+        meme_torch::set_threads(self.threads)?;
+        self.announce(progress);
+
+        let pictures = Pictures::open(&self.rows[0].data, self.data.as_deref(), self.on_corrupt)?;
+        for sentence in &pictures.skipped {
+            progress.say(format!("left out: {sentence}"));
+        }
+        let first = First::open(&self.rows[0], self.first_stage.as_deref(), self.device)?;
+        let latents = Latents::prepare(
+            &self.rows[0],
+            &pictures,
+            &first,
+            &self.folder.join("latents"),
+            progress,
+            stop,
+        )?;
+        let work = Work {
+            run: self,
+            stages: &stages,
+            pictures: &pictures,
+            first: &first,
+            latents: &latents,
+            progress,
+            stop,
+        };
+        if wants("train") {
+            train::all_rows(&work)?;
+        }
+        if wants("validate") || wants("sample") || wants("evaluate") || wants("analyze") {
+            measure::all_rows(&work, &wants)?;
+        }
+        if wants("speed") {
+            speed::all_rows(&work)?;
+        }
+        progress.finish();
+        let folder = self.folder.join("report");
+        if wants("report") {
+            let summary = summary::collect(&work)?;
+            report::write(&summary, &folder)?;
+        }
+        Ok(folder)
+    }
+
+    /// The run folder of one row.
+    pub(crate) fn row_folder(&self, experiment: &Experiment) -> PathBuf {
+        let row = experiment.name.rsplit('/').next().unwrap_or(&experiment.name);
+        self.folder.join("rows").join(row)
+    }
+
+    /// A row's run folder, made if absent.
+    pub(crate) fn row_run(&self, experiment: &Experiment) -> Result<RunFolder> {
+        RunFolder::create(&self.row_folder(experiment), experiment.clone())
+    }
+
+    /// Writes `suite.toml`, or refuses a folder of another suite, scale or data.
+    fn claim_folder(&self) -> Result<()> {
+        let file = self.folder.join("suite.toml");
+        let data = self.data.as_ref().map(|path| absolute(path).display().to_string());
+        let mut table = toml::Table::new();
+        table.insert("suite".into(), self.suite.name.clone().into());
+        table.insert("scale".into(), self.resolver.scale.name.clone().into());
+        table.insert("data".into(), data.unwrap_or_else(|| "built-in faces".into()).into());
+        if let Ok(text) = std::fs::read_to_string(&file) {
+            let before: toml::Table = toml::from_str(&text).map_err(|error| Error::Malformed {
+                path: file.clone(),
+                message: error.to_string(),
+            })?;
+            let difference: Vec<String> = table
+                .iter()
+                .filter(|(key, now)| before.get(*key) != Some(*now))
+                .map(|(key, now)| {
+                    let was = before.get(key).map_or("absent".into(), ToString::to_string);
+                    format!("  {key}: was {was}, now {now}")
+                })
+                .collect();
+            if !difference.is_empty() {
+                let difference = difference.join("\n");
+                return Err(Error::OtherRun { folder: self.folder.clone(), difference });
+            }
+            return Ok(());
+        }
+        std::fs::create_dir_all(&self.folder).map_err(crate::error::io(&self.folder))?;
+        Ok(meme_checkpoint::write_file_whole(&file, table.to_string().as_bytes())?)
+    }
+
+    fn announce(&self, progress: &Progress) {
+        let scale = &self.resolver.scale;
+        let mark = if scale.scaled_down { "SCALED DOWN: " } else { "" };
+        progress.say(format!("scale {}: {mark}{}", scale.name, scale.about));
+        let titles: Vec<&str> = self.rows.iter().map(|row| row.title.as_str()).collect();
+        progress.say(format!(
+            "{}: {}; {} side by side, {} each, results in {}",
+            self.suite.title,
+            titles.join(", "),
+            plural(self.lanes, "network"),
+            plural(self.threads, "thread"),
+            self.folder.display()
+        ));
+    }
+}
+
+/// Everything a stage needs.
+pub(crate) struct Work<'a> {
+    pub(crate) run: &'a SuiteRun,
+    pub(crate) stages: &'a Stages,
+    pub(crate) pictures: &'a Pictures,
+    pub(crate) first: &'a First,
+    pub(crate) latents: &'a Latents,
+    pub(crate) progress: &'a Progress,
+    pub(crate) stop: &'a Stop,
+}
+
+impl Work<'_> {
+    /// What the weights of a row depend on.
+    pub(crate) fn training_inputs(&self, experiment: &Experiment) -> serde_json::Value {
+        let identities: Vec<_> = experiment
+            .numbered()
+            .map(|(expert, _)| experiment.identity(expert, &self.latents.identity()))
+            .collect();
+        json!({"experts": identities, "train": experiment.train, "threads": self.run.threads})
+    }
+
+    /// Called first by every thread that computes.
+    pub(crate) fn enter_lane(&self) {
+        if let Err(error) = meme_torch::init_thread(self.run.threads) {
+            self.progress.say(format!("threads: {error}"));
+        }
+    }
+}
+
+fn absolute(path: &Path) -> PathBuf {
+    path.canonicalize().unwrap_or_else(|_| path.to_path_buf())
+}
+
+fn plural(number: usize, noun: &str) -> String {
+    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
+}
