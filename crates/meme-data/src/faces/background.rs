@@ -161,7 +161,7 @@ impl Background {
             let along = smooth(-block.soft, block.soft, y - block.y[0]) * smooth(block.soft, -block.soft, y - block.y[1]);
             colour = colour.mix(block.colour, 0.85 * across * along);
         }
-        let tint = noise.octaves(3.1 * u + 40.0, 3.1 * v, 0.6, 3.1 * finest);
+        let tint = noise.octaves(3.1 * u + 40.0, 3.1 * v, 0.5, 3.1 * finest.max(0.035));
         colour = colour.mix(self.patch, self.coarse * smooth(-0.1, 1.1, tint));
         for disc in &self.discs {
             let (dx, dy) = (x - disc.at[0], y - disc.at[1]);

@@ -3,6 +3,7 @@
 use super::dice::{Aspect, Source};
 use super::head::Head;
 use super::numeric::{V3, mound, polyline, smooth, v3};
+use super::palette::srgb;
 use super::person::{Landmarks, Person};
 
 /// Which parts of the lower face carry hair, from shaved to full.
@@ -37,6 +38,8 @@ impl Beard {
             _ => dice.range(0.2, 0.5),
         };
         let warm = dice.range(0.9, 1.3);
+        let dyed = hair.x < hair.y.max(hair.z) || hair.y < 0.7 * hair.z;
+        let hair = if dyed { srgb(58, 42, 34) } else { hair };
         let colour = v3(hair.x * warm, hair.y, hair.z * 0.92) * 0.9;
         Self { stubble, moustache, chin, jaw, length, colour, curl: dice.range(0.1, 0.5) }
     }

@@ -3,7 +3,7 @@
 use super::dice::{Aspect, Source};
 use super::mesh::{Detail, Material, Mesh, Vertex};
 use super::noise::Noise;
-use super::numeric::{PI, V3, hill, mix, mound, segment, sincos, smooth, spline, v3};
+use super::numeric::{PI, V3, beside, hill, mix, mound, segment, sincos, smooth, spline, v3, whole};
 use super::palette::{fabric, srgb};
 use super::person::Person;
 
@@ -93,7 +93,7 @@ impl Body {
         let under = dice.pick([srgb(228, 228, 226), srgb(168, 186, 210), srgb(214, 196, 190), srgb(40, 40, 46)]);
         let tie = (cut == Cut::Jacket && dice.chance(0.45 * masculine + 0.1)).then(|| fabric(&mut dice));
         Self {
-            neck: 0.375 + 0.065 * masculine + 0.035 * person.weight + dice.bell(0.01),
+            neck: 0.335 + 0.070 * masculine + 0.035 * person.weight + dice.bell(0.01),
             shoulder: 0.98 + 0.14 * masculine + 0.05 * person.weight + dice.bell(0.03),
             slope: dice.bell(0.03) - 0.02 * masculine,
             cut,
@@ -115,14 +115,14 @@ impl Body {
                 [-0.55, n, 0.24, -0.55],
                 [-0.80, n, 0.22, -0.55],
                 [-1.05, n * 0.99, 0.20, -0.55],
-                [-1.24, n * 1.03, 0.19, -0.56],
-                [-1.36 + d, n * 1.18, 0.19, -0.58],
-                [-1.45 + d, 0.66 * s, 0.20, -0.60],
-                [-1.53 + d, 0.98 * s, 0.25, -0.62],
-                [-1.64 + d, 1.26 * s, 0.33, -0.64],
-                [-1.80 + d, 1.46 * s, 0.42, -0.66],
-                [-2.10, 1.58 * s, 0.52, -0.68],
-                [-2.60, 1.60 * s, 0.60, -0.70],
+                [-1.20, n * 1.04, 0.19, -0.56],
+                [-1.29 + d, n * 1.20, 0.19, -0.58],
+                [-1.37 + d, 0.74 * s, 0.20, -0.60],
+                [-1.44 + d, 1.10 * s, 0.25, -0.62],
+                [-1.55 + d, 1.40 * s, 0.33, -0.64],
+                [-1.72 + d, 1.58 * s, 0.42, -0.66],
+                [-2.10, 1.68 * s, 0.52, -0.68],
+                [-2.60, 1.70 * s, 0.60, -0.70],
             ],
             t,
         )
@@ -133,12 +133,12 @@ impl Body {
         let front = smooth(-0.35, 0.15, p.z);
         let ax = p.x.abs();
         let edge = match self.cut {
-            Cut::Crew | Cut::Hood => -1.335 - 0.13 * front * hill(ax * ax * 2.2),
-            Cut::Vee => -1.34 - front * 0.40 * (1.0 - ax / 0.40).max(0.0),
-            Cut::Scoop => -1.40 - 0.24 * front * hill(ax * ax * 1.3),
-            Cut::Turtle => -1.13 - 0.05 * front,
-            Cut::Shirt => -1.30 - front * 0.27 * (1.0 - ax / 0.26).max(0.0),
-            Cut::Jacket => -1.27 - 0.10 * front * hill(ax * ax * 4.0),
+            Cut::Crew | Cut::Hood => -1.29 - 0.13 * front * hill(ax * ax * 2.2),
+            Cut::Vee => -1.29 - front * 0.40 * (1.0 - ax / 0.40).max(0.0),
+            Cut::Scoop => -1.35 - 0.24 * front * hill(ax * ax * 1.3),
+            Cut::Turtle => -1.12 - 0.05 * front,
+            Cut::Shirt => -1.26 - front * 0.27 * (1.0 - ax / 0.26).max(0.0),
+            Cut::Jacket => -1.23 - 0.10 * front * hill(ax * ax * 4.0),
         };
         edge - p.y
     }
@@ -162,7 +162,7 @@ impl Body {
                 p.z += 0.028 * cord * smooth(-1.48, -1.35, y);
                 p.z += 0.03 * mound(ax - 0.42, y + 1.50 - 0.08 * ax, 0.40, 0.05);
                 p.z -= 0.035 * mound(ax, y + 1.45, 0.08, 0.07);
-                p.z += 0.02 * mound(ax, y + 1.17, 0.08, 0.09) * (self.neck - 0.375) * 12.0;
+                p.z += 0.02 * mound(ax, y + 1.17, 0.08, 0.09) * (self.neck - 0.335).max(0.0) * 10.0;
             }
             let cover = self.cover(p);
             let thick = match self.cut {
@@ -203,8 +203,8 @@ impl Body {
                 Cut::Jacket => self.jacket(ax, p, &mut colour, &mut open),
                 Cut::Hood => {
                     let cord = (ax - 0.17 - 0.02 * noise.line(3.0 * p.y, 5)).abs();
-                    if p.y < -1.46 && cord < 0.016 {
-                        colour = srgb(215, 212, 204) * 0.9;
+                    if p.y < -1.44 && cord < 0.011 {
+                        colour = colour * 0.6 + srgb(215, 212, 204) * 0.18;
                     }
                 }
                 _ => {}
@@ -224,7 +224,8 @@ impl Body {
             Pattern::Knit => {
                 let period = 0.045 * self.pitch;
                 let (u, v) = (p.x / period, along / (0.8 * period));
-                let (fu, fv) = (u - u.round(), (v + 0.5 * fu_abs(u)) - (v + 0.5 * fu_abs(u)).round());
+                let fu = beside(u);
+                let fv = beside(v + 0.5 * fu.abs());
                 let rib = hill(4.0 * fu * fu);
                 bend[0] += -2.0 * fu * visible(period);
                 base * (1.0 - visible(period) * (0.34 * (1.0 - rib) + 0.24 * (4.0 * fv * fv).min(1.0)))
@@ -232,14 +233,14 @@ impl Body {
             Pattern::Stripes => {
                 let period = 0.17 * self.pitch;
                 let v = along / period;
-                let part = (v - v.round()).abs();
+                let part = beside(v).abs();
                 let soft = 0.5 * finest / period + 0.01;
                 base.mix(self.second, smooth(0.25 + soft, 0.25 - soft, part))
             }
             Pattern::Checks => {
                 let period = 0.21 * self.pitch;
                 let (u, v) = (p.x / period, along / period);
-                let (pu, pv) = ((u - u.round()).abs(), (v - v.round()).abs());
+                let (pu, pv) = (beside(u).abs(), beside(v).abs());
                 let soft = 0.5 * finest / period + 0.01;
                 let bars = 0.5 * (smooth(0.22 + soft, 0.22 - soft, pu) + smooth(0.22 + soft, 0.22 - soft, pv));
                 let thin = smooth(0.03 + soft, 0.01, (pu - 0.38).abs()).max(smooth(0.03 + soft, 0.01, (pv - 0.38).abs()));
@@ -247,12 +248,12 @@ impl Body {
             }
             Pattern::Flowers => {
                 let (u, v) = (p.x / 0.11, along / 0.11);
-                let (iu, iv) = (u.round(), v.round());
-                let shift = |k: i32| 0.28 * noise.point(iu as i32 + k, iv as i32 - k);
-                let (du, dv) = (u - iu - shift(3), v - iv - shift(11));
+                let ((iu, tu), (iv, tv)) = (whole(u), whole(v));
+                let shift = |k: i32| 0.5 + 0.28 * noise.point(iu + k, iv - k);
+                let (du, dv) = (tu - shift(3), tv - shift(11));
                 let away = (du * du + dv * dv).sqrt();
-                let petals = 0.30 + 0.07 * noise.plane(3.0 * du + iu, 3.0 * dv + iv);
-                let tint = self.second.mix(self.under, 0.5 + 0.5 * noise.point(iu as i32, iv as i32));
+                let petals = 0.30 + 0.07 * noise.plane(3.0 * du + iu as f32, 3.0 * dv + iv as f32);
+                let tint = self.second.mix(self.under, 0.5 + 0.5 * noise.point(iu, iv));
                 base.mix(tint, smooth(petals + 0.06, petals - 0.06, away))
             }
         }
@@ -303,9 +304,4 @@ impl Body {
             }
         }
     }
-}
-
-/// Distance from the nearest whole number.
-fn fu_abs(u: f32) -> f32 {
-    (u - u.round()).abs()
 }

@@ -2,6 +2,7 @@
 
 use super::dice::{Aspect, Source};
 use super::numeric::{V3, mix, segment, smooth};
+use super::palette::srgb;
 use super::person::{Landmarks, Person};
 
 /// Both brows.
@@ -20,17 +21,21 @@ impl Brows {
     pub(super) fn draw(source: Source, person: &Person, marks: &Landmarks, hair: V3) -> Self {
         let mut dice = source.dice(Aspect::Brows);
         let masculine = 1.0 - person.feminine;
-        let frown = dice.bell(0.018) + 0.012 * masculine;
-        let arch = 0.050 + 0.025 * person.feminine + dice.bell(0.012);
+        let frown = dice.bell(0.014) + 0.004 * masculine;
+        let arch = 0.036 + 0.026 * person.feminine + dice.bell(0.012);
         let y = marks.brow_y;
         // Brows are darker than light hair and do not take its dye.
-        let dark = hair.luminance();
-        let colour = if dark > 0.12 { hair * 0.42 } else { hair * 0.8 };
+        let natural = if hair.x < hair.y.max(hair.z) || hair.y < 0.7 * hair.z {
+            srgb(58, 42, 34)
+        } else {
+            hair
+        };
+        let colour = natural * if natural.luminance() > 0.12 { 0.42 } else { 0.8 };
         Self {
             inner: [0.118 + dice.bell(0.010), y - 0.012 - frown],
             peak: [0.385 + dice.bell(0.012), y + arch],
             outer: [0.525 + dice.bell(0.010), y + 0.1 * arch - 0.005],
-            thick: 0.037 + 0.014 * masculine + dice.bell(0.006),
+            thick: 0.030 + 0.014 * masculine + dice.bell(0.006),
             density: (0.72 + 0.2 * masculine + dice.bell(0.12) - 0.1 * person.age).clamp(0.35, 1.0),
             colour,
         }
@@ -62,7 +67,7 @@ impl Brows {
             best = best.max(smooth(1.15 * thick, 0.45 * thick, away));
             before = point;
         }
-        0.62 * best * self.density
+        0.52 * best * self.density
     }
 
     /// One hair from four uniform draws: root and tip, for the brow on `side`.

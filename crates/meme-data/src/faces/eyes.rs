@@ -24,6 +24,8 @@ pub(super) struct Eyes {
     pupil: f32,
     gaze: [f32; 2],
     bags: f32,
+    /// Brightness of the white.
+    white: f32,
     pub(super) feminine: f32,
 }
 
@@ -46,18 +48,19 @@ impl Eyes {
         });
         Self {
             x: marks.eye_x,
-            half: 0.168 + dice.bell(0.006),
-            up: 0.084 * opening + dice.bell(0.005),
+            half: 0.160 + dice.bell(0.006),
+            up: 0.079 * opening + dice.bell(0.005),
             low: 0.050 * (1.0 - 0.5 * squint) + dice.bell(0.003),
             tilt: 0.045 + dice.bell(0.045),
             crease: 0.036 + dice.bell(0.012) - 0.012 * person.age,
-            lash: 0.0145 + 0.009 * person.feminine,
+            lash: 0.0095 + 0.013 * person.feminine,
             shadow,
             iris: iris(person.melanin, &mut dice),
-            iris_radius: 0.090 + dice.bell(0.003),
+            iris_radius: 0.093 + dice.bell(0.003),
             pupil: 0.036 + dice.bell(0.006),
             gaze: [dice.bell(0.012), dice.bell(0.008)],
             bags: (0.12 + 0.35 * person.age + dice.bell(0.1)).max(0.0),
+            white: 1.0 - 0.32 * person.melanin,
             feminine: person.feminine,
         }
     }
@@ -103,12 +106,12 @@ impl Eyes {
         let u = q * self.half * side;
         // White, pinkish in the corners, shaded by the upper lid.
         let corner = smooth(0.55, 1.0, q.abs());
-        let mut colour = srgb(226, 221, 216).mix(srgb(206, 160, 148), 0.75 * corner);
+        let mut colour = (srgb(214, 208, 203) * self.white).mix(srgb(196, 150, 138), 0.7 * corner);
         if q < 0.0 {
             let inner = mound(q + 0.93, v, 0.14, 10.0);
             colour = colour.mix(srgb(198, 128, 118), 0.8 * inner);
         }
-        let (dx, dy) = (u - self.gaze[0], v - self.gaze[1] - 0.012);
+        let (dx, dy) = (u - self.gaze[0], v - self.gaze[1] - 0.014);
         let r = (dx * dx + dy * dy).sqrt() / self.iris_radius;
         let soft = 0.10 + 0.5 * finest / self.iris_radius;
         let inside = smooth(1.0 + soft, 1.0 - soft, r);
@@ -123,11 +126,11 @@ impl Eyes {
         colour = colour.mix(srgb(214, 164, 152), 0.45 * rim);
         let spot = [self.gaze[0] + 0.045 * key.x.signum(), self.gaze[1] + 0.045];
         let glint = mound(u - spot[0], v - spot[1], 0.030, 0.026);
-        let second = 0.22 * mound(u + spot[0], v - self.gaze[1] + 0.03, 0.022, 0.018);
+        let second = 0.10 * mound(u + spot[0], v - self.gaze[1] + 0.03, 0.022, 0.018);
         Some(Ball {
             colour,
             bend: [1.8 * u, 1.8 * v],
-            glint: smooth(0.0, 0.45, glint) * 0.85 + second,
+            glint: smooth(0.0, 0.45, glint) * 0.8 + second,
         })
     }
 

@@ -1,11 +1,13 @@
 //! From light to bytes: averaging the samples of a pixel, exposure, sRGB.
 
-use super::numeric::{V3, smooth, v3};
+use super::numeric::{V3, mix, smooth, v3};
+use std::sync::OnceLock;
 
 /// Turns `size * samples` squared linear samples into `size` squared sRGB pixels, HWC.
 pub(super) fn develop(light: &[V3], size: usize, samples: usize, exposure: f32) -> Vec<u8> {
     let side = size * samples;
     let share = exposure / (samples * samples) as f32;
+    let table = table();
     let mut bytes = Vec::with_capacity(size * size * 3);
     for row in 0..size {
         for column in 0..size {
@@ -17,7 +19,7 @@ pub(super) fn develop(light: &[V3], size: usize, samples: usize, exposure: f32) 
                 }
             }
             let toned = film(sum * share);
-            bytes.extend([toned.x, toned.y, toned.z].map(coded));
+            bytes.extend([toned.x, toned.y, toned.z].map(|value| coded(value, table)));
         }
     }
     bytes
@@ -38,12 +40,30 @@ fn film(colour: V3) -> V3 {
     toned.mix(V3::all(grey), 0.25 * smooth(0.7, 1.0, grey))
 }
 
-/// sRGB's transfer function (IEC 61966-2-1), from linear to a byte.
-fn coded(linear: f32) -> u8 {
-    let value = if linear <= 0.003_130_8 {
-        12.92 * linear
-    } else {
-        1.055 * libm::powf(linear, 1.0 / 2.4) - 0.055
-    };
-    (value.clamp(0.0, 1.0) * 255.0 + 0.5) as u8
+/// Steps of the table behind [`coded`].
+const STEPS: usize = 1024;
+
+/// sRGB's transfer function (IEC 61966-2-1), from linear to 0..255, at equal steps of the square
+/// root of the light: in those the function is nearly straight.
+fn table() -> &'static [f32; STEPS + 2] {
+    static TABLE: OnceLock<[f32; STEPS + 2]> = OnceLock::new();
+    TABLE.get_or_init(|| {
+        std::array::from_fn(|step| {
+            let root = step as f32 / STEPS as f32;
+            let linear = root * root;
+            let value = if linear <= 0.003_130_8 {
+                12.92 * linear
+            } else {
+                1.055 * libm::powf(linear, 1.0 / 2.4) - 0.055
+            };
+            255.0 * value
+        })
+    })
+}
+
+/// A linear value as an sRGB byte.
+fn coded(linear: f32, table: &[f32; STEPS + 2]) -> u8 {
+    let at = linear.clamp(0.0, 1.0).sqrt() * STEPS as f32;
+    let step = (at as usize).min(STEPS);
+    (mix(table[step], table[step + 1], at - step as f32) + 0.5) as u8
 }

@@ -104,7 +104,7 @@ impl Glasses {
                     let pixel = &mut canvas.colour[row * canvas.side + column];
                     let pass = self.pass[1].mix(self.pass[0], 0.5 + 0.5 * v);
                     // A window's reflection: a soft slanted band.
-                    let slant = v + 0.55 * u * side * light.key.x.signum() * side;
+                    let slant = v + 0.55 * u * side * light.key.x.signum();
                     let band = smooth(-0.05, 0.35, slant) * smooth(0.95, 0.55, slant);
                     *pixel = pixel.times(pass) + V3::all(self.mirror * band * 0.6);
                 }

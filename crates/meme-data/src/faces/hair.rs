@@ -146,7 +146,7 @@ impl Hair {
                 self.clump = dice.range(0.6, 0.85);
                 self.curl = 0.03 * wave;
                 self.turns = 2.5;
-                self.frizz = 0.05;
+                self.frizz = 0.03;
                 self.cut = [dice.range(0.30, 0.5), -0.15, -0.7];
             }
             Plan::Fringe => {
@@ -200,7 +200,7 @@ impl Hair {
                 self.volume = self.length;
                 self.gravity = 0.0;
                 self.curl = 0.022;
-                self.turns = 9.0;
+                self.turns = 6.5;
                 self.clump = 0.35;
                 self.frizz = 0.05;
                 self.cut = [-3.0, -3.0, -3.0];
@@ -287,8 +287,8 @@ impl Hair {
                 if bangs {
                     v3(0.35 * (p.x - self.part), -0.2, 1.0)
                 } else {
-                    v3(side * 1.0, -0.15, -0.12)
-                        .mix(v3(0.15 * outer, -1.0, -0.10), smooth(0.65, 0.1, p.y))
+                    v3(side * 1.0, -0.10, -0.22)
+                        .mix(v3(0.15 * outer, -1.0, -0.10), smooth(0.80, 0.25, p.y))
                 }
             }
             Plan::Curly => {

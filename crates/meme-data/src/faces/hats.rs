@@ -4,7 +4,7 @@ use super::dice::{Aspect, Source};
 use super::light::{Light, Surface};
 use super::mesh::{Detail, Material, Mesh, Vertex};
 use super::noise::Noise;
-use super::numeric::{PI, V3, hill, mix, mound, sincos, smooth, v3};
+use super::numeric::{PI, V3, beside, hill, mix, mound, sincos, smooth, v3};
 use super::palette::{fabric, srgb};
 use super::skull::{AXIS_Z, Skull};
 
@@ -43,7 +43,7 @@ impl Hat {
         let dark = dice.pick([srgb(46, 40, 38), srgb(92, 76, 60), srgb(110, 106, 100), srgb(30, 34, 44)]);
         let (colour, tall, brim) = match kind {
             Kind::Beanie => (fabric(&mut dice), dice.range(0.10, 0.24), 0.0),
-            Kind::Cap => (fabric(&mut dice), dice.range(0.06, 0.12), dice.range(0.48, 0.60)),
+            Kind::Cap => (fabric(&mut dice), dice.range(0.03, 0.08), dice.range(0.42, 0.52)),
             Kind::Fedora => (dark, dice.range(0.20, 0.30), dice.range(0.30, 0.42)),
             Kind::Sun => (straw, dice.range(0.14, 0.22), dice.range(0.50, 0.72)),
         };
@@ -51,7 +51,7 @@ impl Hat {
             kind,
             colour,
             band: fabric(&mut dice) * 0.7,
-            rim: if kind == Kind::Beanie { dice.range(0.42, 0.56) } else { dice.range(0.50, 0.58) },
+            rim: if kind == Kind::Beanie { dice.range(0.40, 0.54) } else { dice.range(0.44, 0.54) },
             fall: dice.range(0.35, 0.5),
             tall,
             brim,
@@ -93,9 +93,10 @@ impl Hat {
             let (st, ct) = sincos(turn);
             let (wide, high) = match self.kind {
                 Kind::Beanie => (st, ct),
-                Kind::Cap => (st.sqrt() * mix(0.94, 1.0, v), ct),
+                Kind::Cap => (mix(st, st.sqrt(), 0.45), ct),
                 // Flatter on top, with a dent along the middle.
-                Kind::Fedora | Kind::Sun => (st.sqrt().sqrt().min(1.0) * mix(0.86, 1.0, v), ct.max(0.0).sqrt()),
+                Kind::Sun => (st.sqrt() * mix(0.90, 1.0, v), ct),
+                Kind::Fedora => (st.sqrt().sqrt().min(1.0) * mix(0.86, 1.0, v), ct.max(0.0).sqrt()),
             };
             let low = (rim - seam) / top;
             let level = mix(low, 1.0, high.max(0.0));
@@ -126,14 +127,15 @@ impl Hat {
             mesh.grid(Material::Brim, [rows, columns], !cap, |row, column| {
                 let r = row as f32 / (rows - 1) as f32;
                 let r = if under { 1.0 - r } else { r };
-                let span = if cap { 0.5 * PI } else { PI };
+                let span = if cap { 0.31 * PI } else { PI };
                 let divisions = if cap { columns - 1 } else { columns };
                 let angle = span * (2.0 * column as f32 / divisions as f32 - 1.0);
                 let (sin, cos) = sincos(angle);
                 let reach = if cos > 0.0 { front - AXIS_Z } else { AXIS_Z - back };
                 let (width, drop) = if cap {
-                    let ahead = hill(0.75 * sin * sin * sin * sin);
-                    (self.brim * ahead * smooth(1.0, 0.75, sin.abs()), 0.10 * r + 0.16 * sin * sin * (0.4 + 0.6 * r))
+                    let edge = angle.abs() / span;
+                    let ahead = (1.0 - edge * edge * edge * edge).max(0.0).sqrt();
+                    (self.brim * ahead, 0.20 * r + 0.26 * sin * sin * r)
                 } else {
                     (self.brim, 0.10 * r * cos.max(0.0) - 0.10 * r * sin * sin + 0.04 * r)
                 };
@@ -166,18 +168,18 @@ impl Hat {
                 let cuff = v > 0.63;
                 let period = if cuff { 0.075 } else { 0.060 };
                 let u = angle_like / period;
-                let rib = (u - u.round()).abs() * 2.0;
+                let rib = beside(u).abs() * 2.0;
                 let seen = smooth(0.5, 0.15, finest / (period * 0.8));
                 open *= 1.0 - 0.5 * seen * rib * rib * rib;
                 let w = p.y / 0.032;
-                let stitch = (w - w.round()).abs() * 2.0;
+                let stitch = beside(w).abs() * 2.0;
                 open *= 1.0 - 0.18 * seen * stitch;
                 open *= 1.0 - 0.45 * hill((v - 0.625) * (v - 0.625) * 2500.0);
             }
             Kind::Cap => {
                 let seams = hill(p.x * p.x * 2500.0) * smooth(0.0, 0.3, v);
                 if brim {
-                    let rows = (v * 7.0 - (v * 7.0).round()).abs() * 2.0;
+                    let rows = beside(v * 7.0).abs() * 2.0;
                     open *= 1.0 - 0.12 * smooth(0.7, 1.0, rows) * smooth(0.02, 0.008, finest);
                 } else {
                     open *= 1.0 - 0.30 * seams;

@@ -75,7 +75,7 @@ impl Head {
     /// A point of the front of the face, features included.
     pub(super) fn front(&self, x: f32, y: f32) -> V3 {
         let base = self.skull.front(x, y);
-        v3(x, y, base.z + self.relief(x, y))
+        v3(base.x, y, base.z + self.relief(base.x, y))
     }
 
     /// How much light from all around reaches a point of the face, 0..1.
@@ -87,7 +87,7 @@ impl Head {
             open -= 0.30 * mound(ax - 0.17, p.y - 0.02, 0.14, 0.15);
             open -= 0.18 * mound(ax - m.eye_x, p.y - 0.07, 0.24, 0.09);
             open -= 0.16 * mound(ax - 0.19, p.y - m.base_y - 0.10, 0.10, 0.16);
-            open -= 0.32 * mound(ax, p.y - m.base_y + 0.03, 0.16, 0.085);
+            open -= 0.26 * mound(ax, p.y - m.base_y + 0.03, 0.16, 0.085);
             open -= 0.24 * mound(ax, p.y - m.mouth_y + 0.16, 0.28, 0.085);
         }
         open -= 0.55 * smooth(m.chin_y + 0.06, m.chin_y - 0.02, p.y) * smooth(0.85, 0.6, p.z);

@@ -38,6 +38,7 @@ impl Jewellery {
         canvas: &mut Canvas,
         camera: &Camera,
         light: &Light,
+        half_width: f32,
         head: impl Fn(V3) -> V3,
         body: impl Fn(V3) -> V3,
     ) {
@@ -51,7 +52,7 @@ impl Jewellery {
         };
         if let Some((size, hoop)) = self.earring {
             for side in [-1.0, 1.0] {
-                let lobe = v3(side * 0.775, -0.425, -0.03);
+                let lobe = v3(side * (0.965 * half_width + 0.015), -0.425, -0.05);
                 if hoop {
                     for k in 0..90_u8 {
                         let turn = 2.0 * PI * f32::from(k) / 90.0;

@@ -1,7 +1,7 @@
 //! Light: one lamp with soft shadows, its reflection from the room, the sky, and a rim.
 
 use super::dice::{Aspect, Source};
-use super::numeric::{PI, V3, mix, power16, sincos, smooth, v3};
+use super::numeric::{PI, V3, mix, power16, sincos, smooth, v3, whole};
 
 /// What a point of a surface does with light.
 #[derive(Clone, Copy, Debug)]
@@ -60,7 +60,7 @@ impl Light {
             fill,
             fill_colour: cool * mix(0.20, 0.10, hard),
             sky: cool * ambient,
-            ground: v3(1.06, 1.0, 0.92) * (ambient * 0.55),
+            ground: v3(1.06, 1.0, 0.92) * (ambient * 0.70),
             rim: v3(0.85 * rim_side, 0.30, -0.45).unit(),
             rim_colour: v3(1.0, 0.98, 0.94) * rim,
             half: (key + v3(0.0, 0.0, 1.0)).unit(),
@@ -121,8 +121,8 @@ impl Light {
         let edge = 1.0 - out.z.clamp(0.0, 1.0);
         let rim = self.rim_colour * (out.dot(self.rim).max(0.0) * edge * 0.8);
         colour.times(key + fill + around + rim * 1.2)
-            + shine.times(colour * (0.55 * gloss * tinted * tinted) + V3::all(0.055 * gloss * white))
-            + rim * (0.05 * gloss)
+            + shine.times(colour * (0.55 * gloss * tinted * tinted) + V3::all(0.11 * gloss * white))
+            + rim * (0.012 * gloss)
     }
 }
 
@@ -178,8 +178,7 @@ impl Shadows {
     /// softly, so that edges are as wide as a large lamp makes them.
     pub(super) fn lit(&self, p: V3) -> f32 {
         let (x, y, depth) = self.place(p);
-        let (bx, by) = ((x - 0.5).floor(), (y - 0.5).floor());
-        let (tx, ty) = (x - 0.5 - bx, y - 0.5 - by);
+        let ((bx, tx), (by, ty)) = (whole(x - 0.5), whole(y - 0.5));
         let weight = |k: i32, t: f32| match k {
             -1 => 1.0 - t,
             2 => t,
@@ -188,7 +187,7 @@ impl Shadows {
         let mut sum = 0.0;
         for dy in -1..=2 {
             for dx in -1..=2 {
-                let (cx, cy) = (bx as i32 + dx, by as i32 + dy);
+                let (cx, cy) = (bx + dx, by + dy);
                 let inside = (0..CELLS as i32).contains(&cx) && (0..CELLS as i32).contains(&cy);
                 let blocker =
                     if inside { self.nearest[cy as usize * CELLS + cx as usize] } else { -10.0 };

@@ -64,9 +64,8 @@ impl Faces {
 /// Samples along a pixel's side.
 fn samples(size: usize) -> usize {
     match size {
-        0..=24 => 6,
-        25..=40 => 4,
-        41..=100 => 3,
+        0..=20 => 5,
+        21..=100 => 3,
         _ => 2,
     }
 }

@@ -1,7 +1,7 @@
 //! The mouth: two lips, the line or the opening between them, teeth, and its expression.
 
 use super::dice::{Aspect, Source};
-use super::numeric::{V3, hill, mix, mound, smooth, v3};
+use super::numeric::{V3, beside, hill, mix, mound, smooth, v3};
 use super::palette::srgb;
 use super::person::{Landmarks, Person};
 
@@ -34,17 +34,17 @@ pub(super) enum Part {
 impl Mouth {
     pub(super) fn draw(source: Source, person: &Person, marks: &Landmarks, skin: V3) -> Self {
         let mut dice = source.dice(Aspect::Mouth);
-        let smile = (0.42 + dice.bell(0.33)).clamp(-0.25, 1.0);
+        let smile = (0.50 + dice.bell(0.33)).clamp(-0.25, 1.0);
         let toothy = smile > 0.35 && dice.chance(0.62);
         let open = if toothy {
-            0.045 + 0.055 * smile * dice.unit()
+            0.050 + 0.060 * smile * dice.unit()
         } else if dice.chance(0.12) {
             0.012 + 0.02 * dice.unit()
         } else {
             0.0
         };
         let full = dice.bell(0.22) + 0.25 * person.feminine + 0.25 * person.melanin - 0.3 * person.age;
-        let fullness = (1.0 + full).clamp(0.55, 1.6) * (1.0 - 0.15 * smile.max(0.0));
+        let fullness = (1.0 + full).clamp(0.6, 1.38) * (1.0 - 0.15 * smile.max(0.0));
         let red = skin.times(v3(0.86, 0.50, 0.50)).mix(srgb(190, 92, 92), 0.30 - 0.15 * person.melanin);
         let lipstick = (dice.chance(0.5 * person.feminine * (person.feminine - 0.35).max(0.0) * 2.0))
             .then(|| {
@@ -58,7 +58,7 @@ impl Mouth {
             });
         Self {
             y: marks.mouth_y,
-            half: (0.262 + dice.bell(0.012)) * (1.0 + 0.20 * smile.max(0.0)),
+            half: (0.268 + dice.bell(0.012)) * (1.0 + 0.20 * smile.max(0.0)),
             upper: 0.066 * fullness,
             lower: 0.092 * fullness,
             bow: dice.range(0.10, 0.35),
@@ -141,7 +141,7 @@ impl Mouth {
         let edge = if self.open > 0.03 { 0.86 - 0.12 * q * q } else { 0.35 };
         let teeth = smooth(edge + 0.06, edge - 0.06, depth) * smooth(1.0, 0.80, q);
         let tooth = x / 0.050;
-        let gap = (tooth - tooth.round()).abs() - 0.5;
+        let gap = beside(tooth).abs() - 0.5;
         let line = hill((gap * 0.05 / 0.006) * (gap * 0.05 / 0.006)) * smooth(0.02, 0.006, finest);
         let shade = (1.0 - 0.30 * line) * (1.0 - 0.5 * q * q) * (0.62 + 0.38 * smooth(0.0, 0.25, depth));
         let ivory = srgb(232, 222, 206) * shade;
@@ -153,7 +153,7 @@ impl Mouth {
     pub(super) fn darkness(&self, x: f32, y: f32, person: &Person) -> f32 {
         let ax = x.abs();
         let corner_y = self.line(self.half);
-        let corner = 0.42 * mound(ax - self.half - 0.006, y - corner_y, 0.045, 0.035);
+        let corner = 0.30 * mound(ax - self.half - 0.006, y - corner_y, 0.045, 0.035);
         let [_, _, _, lower] = self.edges(ax.min(0.6 * self.half));
         let below = 0.22 * mound(ax, y - lower + 0.02, 0.20, 0.055);
         // The fold starts beside the wing and ends beside the corner.
@@ -164,7 +164,7 @@ impl Mouth {
         let fold_x = mix(from.0, to.0, t * (1.0 + 0.3 * (1.0 - t))) + bulge;
         let outside = (y - from.1).max(to.1 - y).max(0.0);
         let away = ((ax - fold_x) * (ax - fold_x) + outside * outside).sqrt();
-        let deep = 0.10 + 0.22 * self.smile.max(0.0) + 0.25 * person.age;
+        let deep = 0.045 + 0.17 * self.smile.max(0.0) + 0.26 * person.age;
         let fold = deep * hill((away / 0.045) * (away / 0.045));
         corner.max(fold).max(below)
     }

@@ -4,7 +4,7 @@
 //! about 1/f, which is what photographs have (Field 1987).
 
 use super::dice::Dice;
-use super::numeric::{mix, smooth};
+use super::numeric::{mix, smooth, whole};
 
 /// Values at lattice points, hashed by a random permutation.
 #[derive(Debug)]
@@ -41,12 +41,16 @@ impl Noise {
     /// Noise over the plane, about -1..1, features about one unit wide.
     #[inline]
     pub(super) fn plane(&self, x: f32, y: f32) -> f32 {
-        let (fx, fy) = (x.floor(), y.floor());
-        let (ix, iy) = (fx as i32, fy as i32);
-        let (tx, ty) = (fade(x - fx), fade(y - fy));
+        let ((ix, tx), (iy, ty)) = (whole(x), whole(y));
+        let (tx, ty) = (fade(tx), fade(ty));
+        let left = i32::from(self.permutation[(ix & 255) as usize]);
+        let right = i32::from(self.permutation[(ix + 1 & 255) as usize]);
+        let value = |column: i32, row: i32| {
+            self.values[self.permutation[(column + row & 255) as usize] as usize]
+        };
         mix(
-            mix(self.point(ix, iy), self.point(ix + 1, iy), tx),
-            mix(self.point(ix, iy + 1), self.point(ix + 1, iy + 1), tx),
+            mix(value(left, iy), value(right, iy), tx),
+            mix(value(left, iy + 1), value(right, iy + 1), tx),
             ty,
         )
     }
@@ -54,19 +58,17 @@ impl Noise {
     /// Noise along a line.
     #[inline]
     pub(super) fn line(&self, x: f32, row: i32) -> f32 {
-        let fx = x.floor();
-        let ix = fx as i32;
-        mix(self.point(ix, row), self.point(ix + 1, row), fade(x - fx))
+        let (ix, tx) = whole(x);
+        mix(self.point(ix, row), self.point(ix + 1, row), fade(tx))
     }
 
     /// Noise in space.
     #[inline]
     pub(super) fn space(&self, x: f32, y: f32, z: f32) -> f32 {
-        let fz = z.floor();
-        let iz = fz as i32;
+        let (iz, tz) = whole(z);
         // One layer is a plane of the lattice shifted by amounts that share no period with it.
         let layer = |k: i32| self.plane(x + 37.0 * k as f32, y - 61.0 * k as f32);
-        mix(layer(iz), layer(iz + 1), fade(z - fz))
+        mix(layer(iz), layer(iz + 1), fade(tz))
     }
 
     /// Octaves of [`Noise::plane`] with amplitudes 1, `gain`, `gain^2`, ... from frequency 1 up.
@@ -74,11 +76,13 @@ impl Noise {
     /// small pictures free of moire and equal to large ones made smaller.
     pub(super) fn octaves(&self, x: f32, y: f32, gain: f32, finest: f32) -> f32 {
         let (mut frequency, mut amplitude, mut sum) = (1.0_f32, 1.0_f32, 0.0_f32);
+        let mut pixels = 1.0 / finest;
         for octave in 0..10_u8 {
-            let visible = smooth(0.5, 1.5, 1.0 / (frequency * finest));
-            if visible <= 0.0 {
+            if pixels <= 0.5 {
                 break;
             }
+            let visible = if pixels >= 1.5 { 1.0 } else { smooth(0.5, 1.5, pixels) };
+            pixels *= 0.5;
             let shift = f32::from(octave) * 17.3;
             sum += amplitude * visible * self.plane(x * frequency + shift, y * frequency - shift);
             frequency *= 2.0;

@@ -142,12 +142,6 @@ impl Turn {
     pub(super) fn apply(&self, v: V3) -> V3 {
         v3(self.0[0].dot(v), self.0[1].dot(v), self.0[2].dot(v))
     }
-
-    /// The opposite rotation.
-    #[inline]
-    pub(super) fn back(&self, v: V3) -> V3 {
-        self.0[0] * v.x + self.0[1] * v.y + self.0[2] * v.z
-    }
 }
 
 /// Sine and cosine.
@@ -225,6 +219,21 @@ pub(super) fn polyline(knots: &[(f32, f32)], x: f32) -> f32 {
         before = knot;
     }
     before.1
+}
+
+/// The largest whole number not above `x`, with `x` minus it; `x` within the range of `i32`. The
+/// standard `floor` is a library call where the processor's baseline has no rounding instruction.
+#[inline]
+pub(super) fn whole(x: f32) -> (i32, f32) {
+    let cut = x as i32;
+    let down = if (cut as f32) > x { cut - 1 } else { cut };
+    (down, x - down as f32)
+}
+
+/// Distance from the nearest whole number, with its sign: -0.5 .. 0.5.
+#[inline]
+pub(super) fn beside(x: f32) -> f32 {
+    whole(x + 0.5).1 - 0.5
 }
 
 /// `x^16`, for highlights.

@@ -56,11 +56,11 @@ impl Landmarks {
         Self {
             eye_x: 0.315 + dice.bell(0.012),
             brow_y: 0.195 + 0.03 * person.feminine + dice.bell(0.014),
-            tip_y: base_y + 0.105 + dice.bell(0.01),
+            tip_y: base_y + 0.090 + dice.bell(0.01),
             base_y,
             mouth_y: base_y - 0.245 * length + dice.bell(0.012),
             chin_y: -1.165 * length - 0.02 * (1.0 - person.feminine) + dice.bell(0.015),
-            hairline_y: 0.70 + dice.bell(0.04),
+            hairline_y: 0.65 + dice.bell(0.04),
         }
     }
 }

@@ -131,21 +131,20 @@ impl Portrait {
         }
         for vertex in &mut mesh.vertices {
             if vertex.normal.dot(self.light.key) > -0.35 {
-                vertex.lit = shadows.lit(vertex.at + vertex.normal * 0.02);
+                vertex.lit = 0.18 + 0.82 * shadows.lit(vertex.at + vertex.normal * 0.02);
             }
         }
         let mut canvas = Canvas::new(side);
         canvas.surfaces(&mesh, &camera);
         self.paint(&mut canvas, &mesh, size, samples, 1.0 / scale);
+        let half_width = self.head.skull.girth().0;
+        strokes.fine(self, &mut canvas, &camera, &shadows);
         if let Some(glasses) = &self.glasses {
-            strokes.fine(self, &mut canvas, &camera, &shadows);
             glasses.lenses(&mut canvas, &camera, &self.light, |p| self.place(p));
-            let half_width = self.head.skull.girth().0;
             glasses.frame(&mut canvas, &camera, &self.light, |p| self.place(p), half_width);
-        } else {
-            strokes.fine(self, &mut canvas, &camera, &shadows);
         }
-        self.jewellery.draw_on(&mut canvas, &camera, &self.light, |p| self.place(p), |p| self.place_body(p));
+        let (on_head, on_body) = (|p| self.place(p), |p| self.place_body(p));
+        self.jewellery.draw_on(&mut canvas, &camera, &self.light, half_width, on_head, on_body);
         strokes.hair(self, &mut canvas, &camera, &shadows);
         develop(&canvas.colour, size, samples, self.exposure)
     }

@@ -1,7 +1,7 @@
 //! Drawing surfaces: which triangle each pixel sees, and thin strokes over it.
 
 use super::mesh::Mesh;
-use super::numeric::{V3, v3};
+use super::numeric::{V3, v3, whole};
 
 /// No triangle.
 const NOTHING: u32 = u32::MAX;
@@ -149,34 +149,35 @@ impl Canvas {
         let slope = (v1 - v0) / run;
         let stretch = (1.0 + slope * slope).sqrt();
         // Pixels whose centre lies in [u0, u1).
-        let first = (u0 - 0.5).ceil().max(0.0);
-        let end = (u1 - 0.5).ceil().min(limit);
+        let first = after(u0 - 0.5).max(0) as usize;
+        let end = after(u1 - 0.5).clamp(0, self.side as i32) as usize;
         let inverse = 1.0 / run;
-        let mut u = first;
-        while u < end {
-            let t = (u + 0.5 - u0) * inverse;
-            let v = v0 + (u + 0.5 - u0) * slope;
+        let (along, beside) = if steep { (self.side, 1) } else { (1, self.side) };
+        for major in first..end {
+            let from_start = major as f32 + 0.5 - u0;
+            let t = from_start * inverse;
+            let v = v0 + from_start * slope;
             let half = 0.5 * stretch * (w0 + (w1 - w0) * t);
             // At least a pixel wide in space, fainter instead of thinner.
             let wide = half.max(0.5);
             let fade = opacity * half / wide;
-            let (low, high) = (v - wide, v + wide);
+            let (low, high) = ((v - wide).max(0.0), (v + wide).min(limit));
+            if low >= high {
+                continue;
+            }
             let colour = c0.mix(c1, t);
             let z = z0 + (z1 - z0) * t + bias;
-            let from = low.floor().max(0.0);
-            let to = high.ceil().min(limit);
-            let mut cell = from;
-            while cell < to {
-                let covered = (high.min(cell + 1.0) - low.max(cell)).max(0.0);
-                let (x, y) = if steep { (cell, u) } else { (u, cell) };
-                let at = y as usize * self.side + x as usize;
+            let mut cell = low as usize;
+            let mut at = major * along + cell * beside;
+            while cell < self.side && (cell as f32) < high {
                 if z > self.depth[at] {
+                    let covered = high.min(cell as f32 + 1.0) - low.max(cell as f32);
                     let pixel = &mut self.colour[at];
                     *pixel = pixel.mix(colour, covered * fade);
                 }
-                cell += 1.0;
+                cell += 1;
+                at += beside;
             }
-            u += 1.0;
         }
     }
 
@@ -202,10 +203,11 @@ impl Canvas {
             }
         }
     }
+}
 
-    /// The depth at a pixel.
-    #[inline]
-    pub(super) fn depth_at(&self, at: usize) -> f32 {
-        self.depth[at]
-    }
+/// The least whole number not below `x`.
+#[inline]
+fn after(x: f32) -> i32 {
+    let (down, rest) = whole(x);
+    if rest > 0.0 { down + 1 } else { down }
 }

@@ -6,7 +6,7 @@ use super::light::{Light, Surface};
 use super::mesh::Vertex;
 use super::mouth::Part;
 use super::noise::Noise;
-use super::numeric::{V3, hill, mound, smooth, v3};
+use super::numeric::{V3, beside, hill, mound, smooth, v3, whole};
 use super::palette;
 use super::person::Person;
 
@@ -89,7 +89,7 @@ impl Skin {
                 let surface = Surface {
                     albedo: ball.colour,
                     normal: bent,
-                    gloss: 0.25,
+                    gloss: 0.03,
                     tight: 0.9,
                     wrap: V3::all(0.5),
                     open: open.max(0.75),
@@ -119,7 +119,7 @@ impl Skin {
             if self.stubble > 0.0 {
                 let zone = crate_beard_zone(head, x, y, p.z);
                 let speck = noise.octaves(40.0 * x, 40.0 * y, 0.9, 40.0 * finest);
-                let shade = self.stubble * zone * (0.75 + 0.5 * speck).clamp(0.0, 1.4);
+                let shade = self.stubble * zone * (0.85 + 0.3 * speck).clamp(0.0, 1.4);
                 colour = colour.mix(v3(self.tone.x * 0.40, self.tone.y * 0.42, self.tone.z * 0.46), 0.55 * shade);
             }
         }
@@ -163,10 +163,12 @@ impl Skin {
             }
         }
         // Under the hair: roots and their shade.
-        let fuzz = noise.octaves(16.0 * (x + 0.7 * p.z), 16.0 * y, 0.8, 16.0 * finest);
-        let covered = smooth(0.35, 0.65, at.extra + 0.10 * fuzz);
-        colour = colour.mix(scalp, covered);
-        gloss *= 1.0 - covered;
+        if at.extra > 0.1 {
+            let fuzz = noise.octaves(16.0 * (x + 0.7 * p.z), 16.0 * y, 0.8, 16.0 * finest);
+            let covered = smooth(0.35, 0.65, at.extra + 0.10 * fuzz);
+            colour = colour.mix(scalp, covered);
+            gloss *= 1.0 - covered;
+        }
         let surface = Surface { albedo: colour, normal, gloss, tight, wrap, open };
         light.shade(&surface, at.lit)
     }
@@ -179,9 +181,9 @@ impl Skin {
         let mut spot = 0.0_f32;
         for (scale, shift) in [(26.0, 3_i32), (41.0, 17)] {
             let (u, v) = (x * scale, y * scale);
-            let (iu, iv) = (u.round(), v.round());
-            let (cu, cv) = (iu as i32 + shift, iv as i32 - shift);
-            let (du, dv) = (u - iu - 0.3 * noise.point(cu, cv), v - iv - 0.3 * noise.point(cv, cu));
+            let ((iu, tu), (iv, tv)) = (whole(u), whole(v));
+            let (cu, cv) = (iu + shift, iv - shift);
+            let (du, dv) = (tu - 0.5 - 0.3 * noise.point(cu, cv), tv - 0.5 - 0.3 * noise.point(cv, cu));
             let strength = noise.point(cu + 7, cv + 5).max(0.0);
             let size = 0.16 + 0.18 * strength + 0.3 * finest * scale;
             spot = spot.max(strength * smooth(size, 0.3 * size, (du * du + dv * dv).sqrt()));
@@ -200,15 +202,15 @@ impl Skin {
         if y > 0.3 && y < 0.72 {
             let wave = y + 0.05 * x * x + 0.022 * noise.line(2.2 * x + self.wrinkle_phase, 2);
             let row = (wave - 0.30) / 0.095;
-            let part = (row - row.round()) * 0.095;
+            let part = beside(row) * 0.095;
             let width = 0.012 + 0.4 * finest;
-            let present = smooth(-0.5, 0.5, noise.line(1.7 * x + 5.0 * row.round(), 9));
+            let present = smooth(-0.5, 0.5, noise.line(1.7 * x + 5.0 * (row - beside(row)), 9));
             dark = 0.62 * age * present * hill((part / width) * (part / width)) * smooth(0.55, 0.25, x.abs());
         }
         let (dx, dy) = (x.abs() - 0.50, y + 0.01);
         if dx > 0.0 && dx < 0.2 && dy.abs() < 0.14 {
             let fan = dy / (0.05 + dx) * 4.0;
-            let part = (fan - fan.round()) * (0.05 + dx) / 4.0;
+            let part = beside(fan) * (0.05 + dx) / 4.0;
             let width = 0.008 + 0.4 * finest;
             let crow = hill((part / width) * (part / width)) * hill((dx - 0.08) * (dx - 0.08) * 110.0);
             dark = dark.max(0.55 * age * crow * smooth(0.14, 0.08, dy.abs()));

@@ -40,13 +40,13 @@ impl Skull {
         let mut outlines: [Outline; 11] = [
             [SEAM_Y, SEAM_Y, 0.735, 0.885, -1.03],
             [0.02, 0.02, 0.745, 0.865, -1.01],
-            [-0.18, -0.16, 0.745 + cheek, 0.85, -0.95],
-            [-0.37, -0.33, 0.715 + cheek, 0.845, -0.86],
-            [-0.55, -0.47, 0.68 + 0.6 * (cheek + jaw) + jowl, 0.855, -0.75],
-            [-0.73, -0.58, 0.635 + jaw + jowl, 0.86, -0.66],
-            [-0.92, -0.66, 0.565 + jaw + 1.2 * jowl, 0.835, -0.57],
-            [-1.08, -0.72, 0.44 + 0.5 * (jaw + chin) + jowl, 0.80 + forward, -0.50],
-            [-1.165, -0.76, 0.29 + chin, 0.66 + forward, -0.43],
+            [-0.18, -0.16, 0.732 + cheek, 0.85, -0.95],
+            [-0.37, -0.33, 0.690 + cheek, 0.845, -0.86],
+            [-0.55, -0.47, 0.645 + 0.6 * (cheek + jaw) + jowl, 0.855, -0.75],
+            [-0.73, -0.58, 0.588 + jaw + jowl, 0.86, -0.66],
+            [-0.92, -0.66, 0.495 + jaw + 1.2 * jowl, 0.835, -0.57],
+            [-1.08, -0.72, 0.362 + 0.5 * (jaw + chin) + jowl, 0.80 + forward, -0.50],
+            [-1.165, -0.76, 0.20 + chin, 0.66 + forward, -0.43],
             [-1.15, -0.80, 0.15, 0.36, -0.32],
             [-1.10, -0.85, 0.0, 0.0, -0.1],
         ];
@@ -59,7 +59,7 @@ impl Skull {
         }
         outlines[0][2] *= wide;
         Self {
-            rise: 0.87 + dice.bell(0.03),
+            rise: 0.82 + dice.bell(0.03),
             outlines,
             squareness: 0.012 + 0.02 * masculine + dice.bell(0.008),
         }
@@ -104,33 +104,36 @@ impl Skull {
         1.0
     }
 
-    /// The point of the face's front whose frontal coordinates are (`x`, `y`), without features.
+    /// The point of the face's front whose frontal coordinates are (`x`, `y`), without features;
+    /// where the head is narrower than that, the point at its edge.
     pub(super) fn front(&self, x: f32, y: f32) -> V3 {
         let mut level = y;
         let mut found = v3(x, y, 0.0);
         for _ in 0..4 {
             let ring = self.ring(self.parameter(level));
-            let sin = (x / ring.half.max(0.05)).clamp(-0.999, 0.999);
+            let sin = (x / ring.half.max(0.05)).clamp(-0.985, 0.985);
             found = ring.point(sin, (1.0 - sin * sin).sqrt());
             level += y - found.y;
         }
-        v3(x, y, found.z)
+        v3(found.x, y, found.z)
     }
 
-    /// Pushes a point out of the head as far as `gap` above the surface. The head is taken as an
-    /// egg here: the cranium itself, and a longer lower half about as wide as cheeks and jaw.
-    pub(super) fn push(&self, p: V3, gap: f32) -> V3 {
+    /// Pushes a point out of the head as far as `gap` above the surface, and pulls what stands off
+    /// further back by the share `cling`. The head is taken as an egg here: the cranium itself, and
+    /// a longer lower half about as wide as cheeks and jaw.
+    pub(super) fn settle(&self, p: V3, gap: f32, cling: f32) -> V3 {
         let top = &self.outlines[0];
         let up = if p.y > SEAM_Y { self.rise } else { 1.62 };
         let deep = if p.z > AXIS_Z { top[3] - AXIS_Z } else { AXIS_Z - top[4] };
         let from = v3(p.x, p.y - SEAM_Y, p.z - AXIS_Z);
         let scaled = v3(from.x / (top[2] + gap), from.y / (up + gap), from.z / (deep + gap));
         let reach = scaled.dot(scaled);
-        if reach >= 1.0 || p.y < -1.25 {
+        if p.y < -1.25 {
             return p;
         }
         // Below the seam hair is pushed sideways rather than down.
         let factor = 1.0 / reach.sqrt().max(0.2);
+        let factor = if factor < 1.0 { mix(1.0, factor, cling) } else { factor };
         let vertical = if p.y > SEAM_Y { factor } else { 1.0 };
         v3(from.x * factor, SEAM_Y + from.y * vertical, AXIS_Z + from.z * factor)
     }

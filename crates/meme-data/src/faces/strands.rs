@@ -5,11 +5,11 @@ use super::dice::{Aspect, Source};
 use super::hair::{Hair, Plan};
 use super::hats::Hat;
 use super::noise::Noise;
-use super::numeric::{PI, V3, mix, sincos, smooth, v3};
+use super::numeric::{PI, V3, mix, sincos, smooth, v3, whole};
 use super::skull::Skull;
 
 /// Points of a guide, the root included.
-pub(super) const POINTS: usize = 20;
+pub(super) const POINTS: usize = 19;
 /// Guides of a full head of hair, whatever the picture's size.
 const GUIDES: u32 = 230;
 
@@ -37,10 +37,7 @@ pub(super) struct Guide {
 pub(super) fn root(source: Source, aspect: Aspect, index: u32, hair: &Hair, skull: &Skull, hat: Option<&Hat>) -> Option<Root> {
     // Additive recurrence of the plastic number (Roberts 2018): even for any prefix.
     let n = index as f32 + 0.5;
-    let even = |step: f32| {
-        let x = n * step;
-        x - x.floor()
-    };
+    let even = |step: f32| whole(n * step).1;
     let draw = source.scatter(aspect, index);
     let (u, v) = (even(0.754_877_7) + 0.03 * (draw[0] - 0.5), even(0.569_840_3) + 0.03 * (draw[1] - 0.5));
     let y = mix(skull.crown_y() - 0.002, -0.70, u.clamp(0.0, 1.0));
@@ -69,7 +66,7 @@ fn grow(root: &Root, hair: &Hair, skull: &Skull, noise: &Noise, hat: Option<&Hat
     let layer = root.draw[3];
     let start = root.at;
     let out = skull.outward(start);
-    let bump = |k: f32, axis: i32| noise.line(1.7 * start.x + 2.3 * start.y + k, axis + (3.0 * start.z).round() as i32);
+    let bump = |k: f32, axis: i32| noise.line(1.7 * start.x + 2.3 * start.y + k, axis + whole(3.0 * start.z).0);
     let stray = match hair.plan {
         Plan::Tousled => 0.55,
         Plan::Curly => 0.35,
@@ -86,6 +83,7 @@ fn grow(root: &Root, hair: &Hair, skull: &Skull, noise: &Noise, hat: Option<&Hat
         Plan::SweptBack => 1.1 * smooth(0.2, 0.8, start.z) * smooth(0.4, 0.75, start.y),
         Plan::SidePart => 0.7 * smooth(0.0, 0.7, start.z) * smooth(0.4, 0.75, start.y),
         Plan::Tousled | Plan::Curly => 0.5,
+        Plan::Long | Plan::Bob => 0.0,
         _ => 0.25,
     };
     let mut direction = (out * (lift + 0.15) + hair.comb(skull, p, start).unit() + whim).unit();
@@ -99,7 +97,7 @@ fn grow(root: &Root, hair: &Hair, skull: &Skull, noise: &Noise, hat: Option<&Hat
         p += direction * step;
         let rise = smooth(0.0, 0.35, s * length / (0.3 + volume));
         let gap = 0.012 + volume * mix(0.25, 1.0, layer) * rise;
-        p = skull.push(p, gap);
+        p = skull.settle(p, gap, cling(hair, p));
         p = off_face(p, start, hair);
         *point = p;
         if hair.cut_off(p, start, root.draw[2]) || arrived(p, hair) {
@@ -113,6 +111,18 @@ fn grow(root: &Root, hair: &Hair, skull: &Skull, noise: &Noise, hat: Option<&Hat
     }
     curl(&mut points, hair, skull, root.draw[0], length);
     Guide { root: start, points, layer, shade: mix(0.80, 1.18, root.draw[0]) }
+}
+
+/// How strongly hair lies against the head, for each step.
+fn cling(hair: &Hair, p: V3) -> f32 {
+    let low = smooth(0.1, -0.6, p.y);
+    match hair.plan {
+        Plan::Afro => 0.0,
+        Plan::Curly => 0.10,
+        Plan::Tousled => 0.22,
+        Plan::SweptBack | Plan::SidePart => 0.30,
+        _ => mix(0.6, 0.12, low),
+    }
 }
 
 /// Whether hair gathered into a knot has reached it.
@@ -193,7 +203,7 @@ pub(super) fn follow(root: &Root, guides: &[Guide], hair: &Hair, noise: &Noise) 
         let base = (at as usize).min(POINTS - 2);
         let course = guide.points[base].mix(guide.points[base + 1], at - base as f32);
         let gather = 1.0 - hair.clump * smooth(0.0, 1.0, s);
-        let stray = hair.frizz * smooth(0.0, 0.6, s) * (1.0 + 2.5 * smooth(0.93, 1.0, root.draw[1]));
+        let stray = hair.frizz.min(0.12 * hair.length) * smooth(0.0, 0.6, s) * (1.0 + 2.0 * smooth(0.95, 1.0, root.draw[1]));
         let wander = v3(
             noise.line(4.0 * s + 9.0 * root.draw[2], row),
             noise.line(4.0 * s + 9.0 * root.draw[2], row + 1),

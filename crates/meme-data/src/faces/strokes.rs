@@ -33,8 +33,8 @@ const ROOTS: f32 = 9000.0;
 
 impl Strokes {
     pub(super) fn new(_portrait: &Portrait, source: Source, side: usize, scale: f32) -> Self {
-        let share = libm::powf(side as f32 / 512.0, 1.3).clamp(0.08, 8.0);
-        Self { source, share, scale, stride: if side < 200 { 2 } else { 1 } }
+        let share = libm::powf(side as f32 / 512.0, 1.3).clamp(0.09, 8.0);
+        Self { source, share, scale, stride: if side < 200 { 3 } else { 1 } }
     }
 
     fn count(&self, full: f32) -> u32 {
@@ -50,7 +50,7 @@ impl Strokes {
         let lights: Vec<[f32; POINTS]> = portrait
             .guides
             .iter()
-            .map(|guide| guide.points.map(|p| shadows.lit(portrait.place(p) + portrait.light.key * 0.03)))
+            .map(|guide| lit(portrait, shadows, &guide.points, 0.03))
             .collect();
         let mut strands = Vec::new();
         self.underlayer(portrait, &lights, &mut strands);
@@ -74,7 +74,7 @@ impl Strokes {
         if let (Some(knot), None) = (hair.knot, portrait.hat.as_ref()) {
             for index in 0..self.count(1500.0) {
                 let points = strands::wound(index, self.source, knot);
-                let lit = points.map(|p| shadows.lit(portrait.place(p) + portrait.light.key * 0.1));
+                let lit = lit(portrait, shadows, &points, 0.1);
                 let own = 0.8 + 0.4 * self.source.scatter(Aspect::HairRoots, 2_000_000 + index)[0];
                 let mut strand = self.strand(portrait, &points, &lit, own, 0.9, width * 1.3, 0.95);
                 // Shaded as a ball.
@@ -98,7 +98,9 @@ impl Strokes {
             return;
         }
         for (guide, lit) in portrait.guides.iter().zip(lights) {
-            let mut strand = self.strand(portrait, &guide.points, lit, 0.62, 0.25, 0.085, 0.9);
+            // A little deeper than the strands, or their ends would show.
+            let points = guide.points.map(|p| p + portrait.head.skull.outward(p) * -0.025);
+            let mut strand = self.strand(portrait, &points, lit, 0.62, 0.25, 0.062, 0.9);
             strand.order -= 0.35;
             strands.push(strand);
         }
@@ -110,7 +112,7 @@ impl Strokes {
         let skull = &portrait.head.skull;
         let mut places = Vec::with_capacity(POINTS);
         let mut colours = Vec::with_capacity(POINTS);
-        for index in (0..POINTS).step_by(self.stride).chain((POINTS - 1) % self.stride..0) {
+        for index in (0..POINTS).step_by(self.stride) {
             let s = index as f32 / (POINTS - 1) as f32;
             let p = points[index];
             let ahead = points[(index + 1).min(POINTS - 1)];
@@ -134,7 +136,8 @@ impl Strokes {
         let mut before = camera.project(strand.points[0]);
         for index in 1..=last {
             let point = camera.project(strand.points[index]);
-            let taper = |k: usize| width * (1.0 - 0.75 * smooth(0.72, 1.0, k as f32 / last as f32));
+            let ends = |t: f32| (1.0 - 0.75 * smooth(0.72, 1.0, t)) * mix(0.5, 1.0, smooth(0.0, 0.12, t));
+            let taper = |k: usize| width * ends(k as f32 / last as f32);
             canvas.stroke(
                 [before, point],
                 [strand.colours[index - 1], strand.colours[index]],
@@ -190,7 +193,7 @@ impl Strokes {
         let eyes = &portrait.head.eyes;
         let count = self.count(80.0).clamp(14, 120);
         let long = mix(0.045, 0.088, eyes.feminine);
-        let width = 0.0085 / (count as f32 / 80.0).sqrt();
+        let width = 0.0065 / (count as f32 / 80.0).sqrt();
         for side in [-1.0, 1.0] {
             for index in 0..count {
                 let draw = self.source.scatter(Aspect::Lashes, index * 2 + u32::from(side > 0.0));
@@ -220,12 +223,17 @@ impl Strokes {
             let even = self.source.scatter(Aspect::BeardHairs, 3_000_000 + index);
             let (x, y) = (mix(-0.72, 0.72, draw[0]), mix(-1.25, 0.0, draw[1]));
             let root = portrait.head.front(x, y);
+            // Beyond the edge of the face.
+            if (root.x - x).abs() > 0.004 {
+                continue;
+            }
             if beard.density(&portrait.head, x, y, root.z) < 0.15 + 0.85 * draw[2] {
                 continue;
             }
             let out = portrait.head.skull.outward(root);
             let mut direction = (beard.comb(&portrait.head, x, y) + out * 0.25).unit();
-            let length = beard.length * mix(0.55, 1.0, draw[3]) * if y > portrait.head.marks.mouth_y { 0.75 } else { 1.0 };
+            let length = beard.length * mix(0.55, 1.0, draw[3]) * if y > portrait.head.marks.mouth_y { 0.75 } else { 1.0 }
+                * (1.0 - 0.72 * smooth(0.30, 0.62, x.abs()));
             let wild = v3(even[0] - 0.5, even[1] - 0.5, even[2] - 0.5) * (0.5 + beard.curl);
             let steps = 5;
             let mut p = root + out * 0.006;
@@ -254,4 +262,20 @@ impl Strokes {
             self.draw(strand, canvas, camera, 0.03);
         }
     }
+}
+
+/// The lamp's share along a strand, looked up at every third point; `gap` is how far in front of
+/// it a thing must be to cast a shadow.
+fn lit(portrait: &Portrait, shadows: &Shadows, points: &[V3; POINTS], gap: f32) -> [f32; POINTS] {
+    let mut out = [0.0; POINTS];
+    let look = |p: V3| shadows.lit(portrait.place(p) + portrait.light.key * gap);
+    let mut before = look(points[0]);
+    for start in (0..POINTS - 1).step_by(3) {
+        let after = look(points[start + 3]);
+        for step in 0..=3_u8 {
+            out[start + usize::from(step)] = mix(before, after, f32::from(step) / 3.0);
+        }
+        before = after;
+    }
+    out
 }
