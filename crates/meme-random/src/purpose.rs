@@ -13,7 +13,8 @@ pub enum Purpose {
     Initialisation = 1,
     /// The timestep of a training image.
     Timestep = 2,
-    /// Whether a training image's timestep comes from the expert's own interval.
+    /// Who gets which share of a batch: how timesteps are assigned to the images of a batch where
+    /// they are drawn together.
     Assignment = 3,
     /// The noise added to a training image.
     Noise = 4,

@@ -2,8 +2,8 @@
 //!
 //! The paper is "Multi-Architecture Multi-Expert Diffusion Models" (Lee, Kim, Go, Jeong, Oh, Choi;
 //! AAAI 2024, arXiv 2306.04990). There is no public code. **\[reported\]** means read in a secondary
-//! summary of the paper and consistent with everything else; **\[ours\]** means our own choice where
-//! the paper says nothing.
+//! summary of the paper and consistent with everything else; **\[fitted\]** a reconstruction that is
+//! consistent with what is reported; **\[ours\]** our own choice where the paper says nothing.
 
 use crate::error::Error;
 
@@ -15,7 +15,7 @@ pub const STEPS: usize = 1000;
 
 /// The probability with which experts 1 to 4 are trained on their own interval; otherwise they see
 /// the whole range. **\[reported\]**; that "otherwise" means the whole range and not the other
-/// intervals is **\[fitted\]**, a reconstruction.
+/// intervals is **\[fitted\]**.
 pub const SOFT_P: [f64; EXPERTS] = [0.8, 0.4, 0.2, 0.1];
 
 /// The p of the constant assignment in the ablation: the paper's value is unknown, this is the mean
