@@ -102,7 +102,7 @@ impl Background {
             spot: [dice.range(0.2, 0.8), dice.range(0.1, 0.6), dice.range(0.0, 0.5)],
             patch: top.mix(bottom, 0.5).times(v3(dice.range(0.5, 1.6), dice.range(0.5, 1.5), dice.range(0.5, 1.5))),
             coarse,
-            texture: texture * dice.range(0.7, 1.3),
+            texture: texture * dice.range(0.6, 1.25),
             offset: [dice.range(0.0, 90.0), dice.range(0.0, 90.0)],
             discs: Vec::new(),
             blocks: Vec::new(),
@@ -173,7 +173,7 @@ impl Background {
         }
         let (dx, dy) = (x - self.spot[0], y - self.spot[1]);
         let glow = self.spot[2] * smooth(0.7, 0.0, (dx * dx + dy * dy).sqrt());
-        let grain = noise.octaves(5.0 * u, 5.0 * v + 20.0, 0.62, 5.0 * finest);
+        let grain = noise.octaves(5.0 * u, 5.0 * v + 20.0, 0.74, 5.0 * finest);
         let fall = mix(0.86, 1.0, smooth(0.95, 0.4, ((x - 0.5) * (x - 0.5) + (y - 0.5) * (y - 0.5)).sqrt() * 1.3));
         colour * (fall * (1.0 + glow) * (1.0 + self.texture * grain).max(0.2))
     }

@@ -25,8 +25,8 @@ impl Beard {
         let male = person.feminine < 0.45;
         let kind = if male { dice.weighted(&[1.6, 1.0, 0.35, 0.5, 0.8, 0.55]) } else { 0 };
         let [moustache, chin, jaw, length] = match kind {
-            2 => [1.0, 0.0, 0.0, dice.range(0.07, 0.12)],
-            3 => [dice.range(0.6, 1.0), 1.0, 0.0, dice.range(0.06, 0.16)],
+            2 => [1.0, 0.0, 0.0, dice.range(0.06, 0.10)],
+            3 => [dice.range(0.6, 1.0), 1.0, 0.0, dice.range(0.05, 0.11)],
             4 => [0.9, 1.0, 0.9, dice.range(0.05, 0.10)],
             5 => [1.0, 1.0, 1.0, dice.range(0.16, 0.36)],
             _ => [0.0, 0.0, 0.0, 0.0],
@@ -58,7 +58,7 @@ impl Beard {
         let m = &head.marks;
         let lip = moustache_zone(m, ax, y) * self.moustache;
         let chin = mound(ax, y - m.mouth_y + 0.30, 0.34, 0.40);
-        let beside = mound(ax - 0.30, y - m.mouth_y + 0.05, 0.12, 0.35) * self.moustache;
+        let beside = mound(ax - 0.31, y - m.mouth_y + 0.08, 0.10, 0.32) * self.moustache;
         let goatee = smooth(0.12, 0.4, chin.max(0.8 * beside)) * self.chin * below_lip(m, ax, y);
         let jaw = zone_jaw(m, ax, y, z) * self.jaw;
         lip.max(goatee).max(jaw)
@@ -69,7 +69,7 @@ impl Beard {
         let side = if x < 0.0 { -1.0 } else { 1.0 };
         let m = &head.marks;
         if y > m.mouth_y + 0.02 && x.abs() < 0.36 {
-            return v3(side * 0.9 * smooth(0.0, 0.12, x.abs()), -0.75, 0.25);
+            return v3(side * 0.60 * smooth(0.0, 0.16, x.abs()), -0.80, 0.25);
         }
         v3(side * 0.15 - 0.35 * x, -1.0, 0.30)
     }

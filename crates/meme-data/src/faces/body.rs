@@ -145,7 +145,7 @@ impl Body {
 
     /// Adds the surface; `place` turns and moves points (neck with the head, shoulders less).
     pub(super) fn build(&self, mesh: &mut Mesh, detail: Detail, place: impl Fn(V3) -> V3) {
-        let (rows, columns) = (detail.count(26, 70), detail.count(30, 84));
+        let (rows, columns) = (detail.count(22, 70), detail.count(26, 84));
         let turns: Vec<(f32, f32)> =
             (0..columns).map(|c| sincos(2.0 * PI * c as f32 / columns as f32 - PI)).collect();
         let levels: Vec<[f32; 4]> =
@@ -190,8 +190,9 @@ impl Body {
         }
         let ax = p.x.abs();
         let front = p.z > -0.15;
-        let fold = noise.octaves(1.6 * p.x + 7.0, 1.1 * p.y + p.z, 0.55, 1.6 * finest);
-        let fold_x = noise.octaves(1.6 * p.x + 7.15, 1.1 * p.y + p.z, 0.55, 1.6 * finest) - fold;
+        let broad = 1.6 * finest.max(0.07);
+        let fold = noise.octaves(1.6 * p.x + 7.0, 1.1 * p.y + p.z, 0.55, broad);
+        let fold_x = noise.octaves(1.6 * p.x + 7.15, 1.1 * p.y + p.z, 0.55, broad) - fold;
         let mut bend = [-1.6 * fold_x, 0.25 * fold];
         let mut open = 1.0 - 0.10 * fold.max(0.0);
         // A hem around the neck.
@@ -214,8 +215,8 @@ impl Body {
     }
 
     fn cloth(&self, p: V3, noise: &Noise, finest: f32, bend: &mut [f32; 2]) -> V3 {
-        let grain = noise.octaves(23.0 * p.x, 23.0 * p.y, 0.8, 23.0 * finest);
-        let base = self.colour * (1.0 + 0.07 * grain);
+        let grain = noise.octaves(23.0 * p.x, 23.0 * p.y, 0.95, 23.0 * finest);
+        let base = self.colour * (1.0 + 0.10 * grain);
         // Height along the cloth, following the shoulders' curve.
         let along = p.y + 0.18 * p.x * p.x;
         let visible = |period: f32| smooth(0.6, 0.25, finest / period);

@@ -8,7 +8,7 @@ pub(super) fn develop(light: &[V3], size: usize, samples: usize, exposure: f32) 
     let side = size * samples;
     let share = exposure / (samples * samples) as f32;
     let table = table();
-    let mut bytes = Vec::with_capacity(size * size * 3);
+    let mut toned = Vec::with_capacity(size * size);
     for row in 0..size {
         for column in 0..size {
             let mut sum = V3::default();
@@ -18,8 +18,29 @@ pub(super) fn develop(light: &[V3], size: usize, samples: usize, exposure: f32) 
                     sum += *sample;
                 }
             }
-            let toned = film(sum * share);
-            bytes.extend([toned.x, toned.y, toned.z].map(|value| coded(value, table)));
+            let value = film(sum * share);
+            toned.push(v3(coded(value.x, table), coded(value.y, table), coded(value.z, table)));
+        }
+    }
+    sharpen(&toned, size)
+}
+
+/// What every camera does after averaging its samples: a pixel moves away from the mean of its
+/// four neighbours, by this share of the difference.
+const SHARPEN: f32 = 0.30;
+
+fn sharpen(toned: &[V3], size: usize) -> Vec<u8> {
+    let byte = |value: f32| (value.clamp(0.0, 255.0) + 0.5) as u8;
+    let mut bytes = Vec::with_capacity(size * size * 3);
+    for row in 0..size {
+        let (above, below) = (row.saturating_sub(1) * size, (row + 1).min(size - 1) * size);
+        for column in 0..size {
+            let (before, after) = (column.saturating_sub(1), (column + 1).min(size - 1));
+            let here = toned[row * size + column];
+            let across = toned[row * size + before] + toned[row * size + after];
+            let around = across + toned[above + column] + toned[below + column];
+            let sharp = here + (here - around * 0.25) * SHARPEN;
+            bytes.extend([byte(sharp.x), byte(sharp.y), byte(sharp.z)]);
         }
     }
     bytes
@@ -61,9 +82,10 @@ fn table() -> &'static [f32; STEPS + 2] {
     })
 }
 
-/// A linear value as an sRGB byte.
-fn coded(linear: f32, table: &[f32; STEPS + 2]) -> u8 {
+/// A linear value in sRGB, 0..255.
+#[inline]
+fn coded(linear: f32, table: &[f32; STEPS + 2]) -> f32 {
     let at = linear.clamp(0.0, 1.0).sqrt() * STEPS as f32;
     let step = (at as usize).min(STEPS);
-    (mix(table[step], table[step + 1], at - step as f32) + 0.5) as u8
+    mix(table[step], table[step + 1], at - step as f32)
 }

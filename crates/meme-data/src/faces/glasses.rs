@@ -122,8 +122,8 @@ impl Glasses {
             let at = camera.project(place(p));
             canvas.dot(at, radius * camera.scale, colour, 0.95);
         };
-        let steps = ((self.half[0] + self.half[1]) * 3.2 * camera.scale / (self.wire * camera.scale).max(0.6))
-            .clamp(40.0, 400.0) as usize;
+        let steps = ((self.half[0] + self.half[1]) * 3.2 * camera.scale / (self.wire * camera.scale).max(0.6) * 2.0)
+            .clamp(60.0, 600.0) as usize;
         for side in [-1.0, 1.0] {
             // Temples first: the rims lie in front of them.
             let outer = self.centre[0] + self.half[0] * 1.02;

@@ -201,7 +201,7 @@ impl Hair {
                 self.gravity = 0.0;
                 self.curl = 0.022;
                 self.turns = 6.5;
-                self.clump = 0.35;
+                self.clump = 0.10;
                 self.frizz = 0.05;
                 self.cut = [-3.0, -3.0, -3.0];
                 self.ears = self.length < 0.3;

@@ -141,7 +141,7 @@ impl Hat {
                 };
                 let rim = self.rim_at(AXIS_Z + reach * cos) + 0.03;
                 let away = r * width;
-                let thick = if under { 0.018 } else { 0.0 };
+                let thick = if under { 0.030 } else { 0.0 };
                 let at = v3(
                     ((half + 0.05) * fit + away) * sin,
                     rim - drop - thick,

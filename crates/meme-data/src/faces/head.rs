@@ -97,7 +97,7 @@ impl Head {
     /// Adds the head's surface, unturned; `hair` says how densely hair grows at a point given by
     /// its angle from the front (0..pi) and itself.
     pub(super) fn build(&self, mesh: &mut Mesh, detail: Detail, hair: impl Fn(f32, V3) -> f32) {
-        let (rows, columns) = (detail.count(46, 130), detail.count(46, 132));
+        let (rows, columns) = (detail.count(42, 130), detail.count(42, 132));
         let turns: Vec<(f32, f32, f32)> = (0..columns)
             .map(|column| {
                 let c = 2.0 * column as f32 / columns as f32 - 1.0;

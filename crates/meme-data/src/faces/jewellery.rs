@@ -57,9 +57,9 @@ impl Jewellery {
                     for k in 0..90_u8 {
                         let turn = 2.0 * PI * f32::from(k) / 90.0;
                         let (sin, cos) = sincos(turn);
-                        let p = lobe + v3(side * 0.35 * size * (1.0 + cos), size * (cos - 1.0), 0.8 * size * sin);
+                        let p = lobe + v3(side * 0.62 * size * sin, size * (cos - 1.0), 0.7 * size * sin);
                         let normal = v3(side * 0.4, cos, 0.6 + 0.5 * sin).unit();
-                        link(head(p), 0.013, metal(normal));
+                        link(head(p), 0.012, metal(normal));
                     }
                 } else {
                     let bright = if self.pearls { srgb(232, 226, 216) * 0.8 } else { metal(v3(0.2, 0.4, 0.9)) };

@@ -22,7 +22,8 @@ impl Person {
         let feminine = (side + dice.bell(0.12)).clamp(0.0, 1.0);
         let youth = dice.unit();
         let age = youth * (0.35 + 0.65 * dice.unit());
-        let melanin = (dice.unit() * 1.1 - 0.05).clamp(0.0, 1.0);
+        let draw = dice.unit();
+        let melanin = (draw * (0.55 + 0.45 * draw) * 1.06 - 0.03).clamp(0.0, 1.0);
         let weight = dice.bell(0.45).clamp(-1.0, 1.2);
         Self { feminine, age, melanin, weight }
     }

@@ -1,6 +1,6 @@
 //! Drawing surfaces: which triangle each pixel sees, and thin strokes over it.
 
-use super::mesh::Mesh;
+use super::mesh::{Material, Mesh};
 use super::numeric::{V3, v3, whole};
 
 /// No triangle.
@@ -57,6 +57,11 @@ impl Canvas {
         let seen: Vec<V3> = mesh.vertices.iter().map(|vertex| camera.project(vertex.at)).collect();
         for (index, corners) in mesh.triangles.iter().enumerate() {
             let [a, b, c] = corners.map(|corner| seen[corner as usize]);
+            // Closed surfaces show only their outside (the picture's y axis points down).
+            let closed = matches!(mesh.materials[index], Material::Head | Material::Body);
+            if closed && (b.x - a.x) * (c.y - a.y) >= (b.y - a.y) * (c.x - a.x) {
+                continue;
+            }
             self.cover(index as u32, a, b, c);
         }
     }

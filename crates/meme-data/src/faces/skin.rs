@@ -52,7 +52,7 @@ impl Skin {
     /// Fine unevenness of colour, around 1.
     fn mottle(&self, p: V3, noise: &Noise, finest: f32) -> f32 {
         let (u, v) = (p.x + 0.6 * p.z, p.y);
-        1.0 + 0.050 * noise.octaves(5.0 * u, 5.0 * v, 0.72, 5.0 * finest)
+        1.0 + 0.036 * noise.octaves(5.0 * u, 5.0 * v, 0.90, 5.0 * finest)
     }
 
     /// Light from a point of bare skin away from the features (ears, neck).

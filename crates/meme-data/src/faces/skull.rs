@@ -31,10 +31,10 @@ impl Skull {
         let masculine = 1.0 - person.feminine;
         let heavy = person.weight;
         let wide = 1.0 + dice.bell(0.025) + 0.02 * heavy;
-        let cheek = dice.bell(0.02) + 0.03 * heavy;
-        let jaw = dice.bell(0.03) + 0.045 * masculine + 0.06 * heavy - 0.02;
+        let cheek = dice.bell(0.02) + 0.022 * heavy;
+        let jaw = dice.bell(0.03) + 0.045 * masculine + 0.04 * heavy - 0.02;
         let chin = dice.bell(0.025) + 0.05 * masculine + 0.02 * heavy;
-        let jowl = 0.03 * person.age + 0.04 * heavy.max(0.0);
+        let jowl = 0.022 * person.age + 0.022 * heavy.max(0.0);
         let forward = dice.bell(0.02);
         let stretch = marks.chin_y / -1.165;
         let mut outlines: [Outline; 11] = [
@@ -111,7 +111,9 @@ impl Skull {
         let mut found = v3(x, y, 0.0);
         for _ in 0..4 {
             let ring = self.ring(self.parameter(level));
-            let sin = (x / ring.half.max(0.05)).clamp(-0.985, 0.985);
+            let share = x / ring.half.max(0.05);
+            let diagonal = 4.0 * share * share * (1.0 - share * share).max(0.0);
+            let sin = (share / (1.0 + self.squareness * diagonal)).clamp(-0.985, 0.985);
             found = ring.point(sin, (1.0 - sin * sin).sqrt());
             level += y - found.y;
         }

@@ -75,7 +75,8 @@ fn grow(root: &Root, hair: &Hair, skull: &Skull, noise: &Noise, hat: Option<&Hat
         _ => 0.10,
     };
     let whim = v3(bump(0.0, 1), bump(3.0, 2), bump(6.0, 3)) * stray;
-    let length = hair.length * mix(0.78, 1.0, root.draw[1]);
+    let even = if hair.plan == Plan::Afro { 0.95 } else { 0.78 };
+    let length = hair.length * mix(even, 1.0, root.draw[1]);
     let step = length / (POINTS - 1) as f32;
     let mut points = [start; POINTS];
     let mut p = start;
@@ -178,8 +179,9 @@ fn curl(points: &mut [V3; POINTS], hair: &Hair, skull: &Skull, phase: f32, lengt
     }
 }
 
-/// One hair that follows the nearest guide: its points and the guide's index.
-pub(super) fn follow(root: &Root, guides: &[Guide], hair: &Hair, noise: &Noise) -> Option<([V3; POINTS], usize)> {
+/// One hair that follows the nearest guide: its points (only every `stride`-th of them) and the
+/// guide's index.
+pub(super) fn follow(root: &Root, guides: &[Guide], hair: &Hair, noise: &Noise, stride: usize) -> Option<([V3; POINTS], usize)> {
     let side = |x: f32| x < hair.part;
     let parted = matches!(hair.plan, Plan::SidePart | Plan::Long | Plan::Bob);
     let mut best = (f32::MAX, 0);
@@ -195,9 +197,10 @@ pub(super) fn follow(root: &Root, guides: &[Guide], hair: &Hair, noise: &Noise) 
     }
     let guide = guides.get(best.1)?;
     let offset = root.at - guide.root;
-    let end = mix(0.72, 1.0, root.draw[3]);
+    let end = mix(if hair.plan == Plan::Afro { 0.86 } else { 0.72 }, 1.0, root.draw[3]);
     let row = (root.draw[0] * 4096.0) as i32;
-    let points = std::array::from_fn(|index| {
+    let mut points = [V3::default(); POINTS];
+    for index in (0..POINTS).step_by(stride) {
         let s = index as f32 / (POINTS - 1) as f32 * end;
         let at = s * (POINTS - 1) as f32;
         let base = (at as usize).min(POINTS - 2);
@@ -209,8 +212,8 @@ pub(super) fn follow(root: &Root, guides: &[Guide], hair: &Hair, noise: &Noise) 
             noise.line(4.0 * s + 9.0 * root.draw[2], row + 1),
             noise.line(4.0 * s + 9.0 * root.draw[2], row + 2),
         );
-        course + offset * gather + wander * stray
-    });
+        points[index] = course + offset * gather + wander * stray;
+    }
     Some((points, best.1))
 }
 

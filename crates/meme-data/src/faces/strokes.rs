@@ -10,8 +10,10 @@ use super::strands::{self, POINTS};
 
 /// A strand ready to be drawn: points in the scene with their colours.
 struct Strand {
-    points: Vec<V3>,
-    colours: Vec<V3>,
+    points: [V3; POINTS],
+    colours: [V3; POINTS],
+    /// How many of them are used.
+    count: usize,
     width: f32,
     opacity: f32,
     /// Larger is drawn later.
@@ -28,12 +30,14 @@ pub(super) struct Strokes {
     stride: usize,
 }
 
+/// Points of a beard's hair.
+const BEARD_POINTS: usize = 6;
 /// Tries to place a root on the scalp, at a share of one.
 const ROOTS: f32 = 9000.0;
 
 impl Strokes {
     pub(super) fn new(_portrait: &Portrait, source: Source, side: usize, scale: f32) -> Self {
-        let share = libm::powf(side as f32 / 512.0, 1.3).clamp(0.09, 8.0);
+        let share = libm::powf(side as f32 / 512.0, 1.35).clamp(0.09, 8.0);
         Self { source, share, scale, stride: if side < 200 { 3 } else { 1 } }
     }
 
@@ -63,10 +67,10 @@ impl Strokes {
             let Some(root) = strands::root(self.source, Aspect::HairRoots, index, hair, &portrait.head.skull, portrait.hat.as_ref()) else {
                 continue;
             };
-            let Some((points, guide)) = strands::follow(&root, &portrait.guides, hair, &portrait.noise) else {
+            let Some((points, guide)) = strands::follow(&root, &portrait.guides, hair, &portrait.noise, self.stride) else {
                 continue;
             };
-            let own = 1.0 + 0.42 * contrast * (root.draw[2] - 0.5);
+            let own = 1.0 + 0.62 * contrast * (root.draw[2] - 0.5);
             let shade = portrait.guides[guide].shade * own;
             let layer = portrait.guides[guide].layer;
             strands.push(self.strand(portrait, &points, &lights[guide], shade, layer, width, 0.92));
@@ -85,10 +89,7 @@ impl Strokes {
                 strands.push(strand);
             }
         }
-        strands.sort_by(|a, b| a.order.total_cmp(&b.order));
-        for strand in &strands {
-            self.draw(strand, canvas, camera, 0.03);
-        }
+        self.draw_sorted(&strands, canvas, camera);
     }
 
     /// Broad dark ribbons along the guides: what is seen between the strands.
@@ -110,28 +111,39 @@ impl Strokes {
     fn strand(&self, portrait: &Portrait, points: &[V3; POINTS], lit: &[f32; POINTS], shade: f32, layer: f32, width: f32, opacity: f32) -> Strand {
         let hair = &portrait.hair;
         let skull = &portrait.head.skull;
-        let mut places = Vec::with_capacity(POINTS);
-        let mut colours = Vec::with_capacity(POINTS);
+        let mut places = [V3::default(); POINTS];
+        let mut colours = [V3::default(); POINTS];
+        let mut count = 0;
         for index in (0..POINTS).step_by(self.stride) {
             let s = index as f32 / (POINTS - 1) as f32;
             let p = points[index];
-            let ahead = points[(index + 1).min(POINTS - 1)];
-            let behind = points[index.saturating_sub(1)];
+            let ahead = points[(index + self.stride).min(POINTS - 1)];
+            let behind = points[index.saturating_sub(self.stride)];
             let along = portrait.aim((ahead - behind).unit());
             let out = portrait.aim(skull.outward(p));
             // Roots and inner layers see little of the sky, and hair behind the neck less.
             let mut open = mix(0.42, 1.0, smooth(0.0, 0.3, s)) * mix(0.55, 1.0, layer);
             open *= 1.0 - 0.6 * smooth(-0.5, -1.0, p.y) * smooth(0.1, -0.3, p.z);
             let base = hair.colour.mix(hair.tip, smooth(0.2, 1.0, s)) * (shade * mix(0.78, 1.0, smooth(0.0, 0.2, s)));
-            colours.push(portrait.light.fibre(base, along, out, lit[index], open, hair.gloss));
-            places.push(portrait.place(p));
+            colours[count] = portrait.light.fibre(base, along, out, lit[index], open, hair.gloss);
+            places[count] = portrait.place(p);
+            count += 1;
         }
-        let middle = places[places.len() / 2].z + 0.3 * places[0].z;
-        Strand { points: places, colours, width, opacity, order: middle + 0.25 * layer }
+        let middle = places[count / 2].z + 0.3 * places[0].z;
+        Strand { points: places, colours, count, width, opacity, order: middle + 0.25 * layer }
+    }
+
+    fn draw_sorted(&self, strands: &[Strand], canvas: &mut Canvas, camera: &Camera) {
+        let mut order: Vec<(f32, usize)> =
+            strands.iter().enumerate().map(|(index, strand)| (strand.order, index)).collect();
+        order.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+        for (_, index) in order {
+            self.draw(&strands[index], canvas, camera, 0.03);
+        }
     }
 
     fn draw(&self, strand: &Strand, canvas: &mut Canvas, camera: &Camera, bias: f32) {
-        let last = strand.points.len() - 1;
+        let last = strand.count - 1;
         let width = strand.width * self.scale;
         let mut before = camera.project(strand.points[0]);
         for index in 1..=last {
@@ -157,18 +169,14 @@ impl Strokes {
     }
 
     fn short(&self, portrait: &Portrait, points: &[V3], colour: V3, width: f32, order: f32) -> Strand {
-        let shade = |k: usize| {
+        let (mut places, mut colours) = ([V3::default(); POINTS], [V3::default(); POINTS]);
+        for (k, point) in points.iter().enumerate() {
             let along = points[(k + 1).min(points.len() - 1)] - points[k.saturating_sub(1)];
-            let out = portrait.head.skull.outward(points[k]);
-            portrait.light.fibre(colour, portrait.aim(along.unit()), portrait.aim(out), 0.85, 0.8, 0.4)
-        };
-        Strand {
-            colours: (0..points.len()).map(shade).collect(),
-            points: points.iter().map(|p| portrait.place(*p)).collect(),
-            width,
-            opacity: 0.85,
-            order,
+            let (along, out) = (along.unit(), portrait.head.skull.outward(*point));
+            colours[k] = portrait.light.fibre(colour, portrait.aim(along), portrait.aim(out), 0.85, 0.8, 0.4);
+            places[k] = portrait.place(*point);
         }
+        Strand { points: places, colours, count: points.len(), width, opacity: 0.85, order }
     }
 
     fn brows(&self, portrait: &Portrait, canvas: &mut Canvas, camera: &Camera) {
@@ -215,16 +223,16 @@ impl Strokes {
         if !beard.grown() {
             return;
         }
-        let width = 0.0115 / self.share.sqrt().max(0.3) / self.share.sqrt().clamp(0.3, 1.0);
+        let width = 0.0092 / self.share.sqrt().max(0.3) / self.share.sqrt().clamp(0.3, 1.0);
         let contrast = self.share.sqrt().min(1.0);
         let mut strands = Vec::new();
-        for index in 0..self.count(5200.0) {
+        for index in 0..self.count(7500.0) {
             let draw = self.source.scatter(Aspect::BeardHairs, index);
             let even = self.source.scatter(Aspect::BeardHairs, 3_000_000 + index);
             let (x, y) = (mix(-0.72, 0.72, draw[0]), mix(-1.25, 0.0, draw[1]));
             let root = portrait.head.front(x, y);
             // Beyond the edge of the face.
-            if (root.x - x).abs() > 0.004 {
+            if (root.x - x).abs() > 0.012 {
                 continue;
             }
             if beard.density(&portrait.head, x, y, root.z) < 0.15 + 0.85 * draw[2] {
@@ -235,32 +243,28 @@ impl Strokes {
             let length = beard.length * mix(0.55, 1.0, draw[3]) * if y > portrait.head.marks.mouth_y { 0.75 } else { 1.0 }
                 * (1.0 - 0.72 * smooth(0.30, 0.62, x.abs()));
             let wild = v3(even[0] - 0.5, even[1] - 0.5, even[2] - 0.5) * (0.5 + beard.curl);
-            let steps = 5;
             let mut p = root + out * 0.006;
-            let mut points = vec![p];
-            for _ in 0..steps {
+            let mut points = [p; BEARD_POINTS];
+            for point in &mut points[1..] {
                 direction = (direction + wild * 0.35 + v3(0.0, -0.10, 0.0)).unit();
-                p += direction * (length / steps as f32);
+                p += direction * (length / (BEARD_POINTS - 1) as f32);
                 let clear = if p.y > portrait.head.marks.chin_y && p.x.abs() < 0.6 {
                     portrait.head.front(p.x, p.y).z + 0.012
                 } else {
                     p.z
                 };
                 p.z = p.z.max(clear);
-                points.push(p);
+                *point = p;
             }
             let own = 1.0 + 0.7 * contrast * (even[3] - 0.5);
             let mut strand = self.short(portrait, &points, beard.colour * own, width, root.z - 0.4 * root.y);
-            let lit = shadows.lit(portrait.place(points[steps]) + portrait.light.key * 0.05);
+            let lit = shadows.lit(portrait.place(points[BEARD_POINTS - 1]) + portrait.light.key * 0.05);
             for colour in &mut strand.colours {
                 *colour = *colour * mix(0.45, 1.0, lit);
             }
             strands.push(strand);
         }
-        strands.sort_by(|a, b| a.order.total_cmp(&b.order));
-        for strand in &strands {
-            self.draw(strand, canvas, camera, 0.03);
-        }
+        self.draw_sorted(&strands, canvas, camera);
     }
 }
 
