@@ -10,15 +10,11 @@ use super::host;
 use super::wheel::Wheel;
 use crate::error::{Error, Result};
 
-/// pip matches platform tags exactly, so each that libtorch's wheels carry is named.
-const PLATFORMS: [&str; 6] = [
-    "manylinux_2_28_x86_64",
-    "manylinux_2_27_x86_64",
-    "manylinux_2_25_x86_64",
-    "manylinux_2_24_x86_64",
-    "manylinux_2_17_x86_64",
-    "manylinux2014_x86_64",
-];
+/// The newest glibc (2.N) that libtorch's wheels are built for, and the oldest that has a tag.
+const GLIBC: std::ops::RangeInclusive<u32> = 5..=28;
+
+/// What those tags were called before they had numbers.
+const OLD_TAGS: [&str; 3] = ["manylinux2014_x86_64", "manylinux2010_x86_64", "manylinux1_x86_64"];
 
 /// The first pip that accepts more than one `--platform`.
 const OLDEST: (u32, u32) = (20, 3);
@@ -72,7 +68,7 @@ impl Pip {
         let mut command = python();
         command.args(["-m", "pip", "download", "--no-deps", "--only-binary=:all:"]);
         command.args(["--python-version", "3.12", "--implementation", "cp"]);
-        command.args(PLATFORMS.iter().flat_map(|platform| ["--platform", platform]));
+        command.args(platforms().flat_map(|platform| ["--platform".to_owned(), platform]));
         if !std::io::stderr().is_terminal() {
             command.arg("--quiet");
         }
@@ -83,6 +79,13 @@ impl Pip {
         run(command, &names.join(", "))?;
         wanted.iter().map(|wanted| Wheel::find(&staging.wheels(), wanted.requirement)).collect()
     }
+}
+
+/// Every platform tag that 64-bit x86 Linux may carry, newest first: pip compares tags letter by
+/// letter where a platform is asked for, and takes no older one for it.
+fn platforms() -> impl Iterator<Item = String> {
+    let numbered = GLIBC.rev().map(|minor| format!("manylinux_2_{minor}_x86_64"));
+    numbered.chain(OLD_TAGS.map(str::to_owned))
 }
 
 /// Python, with no setting of the user's in the way that cannot concern a download.
@@ -162,7 +165,7 @@ fn version(said: &str) -> Option<(u32, u32)> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Error, OLDEST, Wanted, explain, requirements, version};
+    use super::{Error, OLDEST, Wanted, explain, platforms, requirements, version};
 
     #[test]
     fn pip_versions_are_read_and_ordered() {
@@ -195,6 +198,17 @@ mod tests {
         let said = "ERROR: No matching distribution found for nvidia-cublas==13.1.0.3.*\nmore";
         let message = explain(said, "one, two, three", "exit status: 1").to_string();
         assert!(message.contains("has no nvidia-cublas==13.1.0.3.* for"), "{message}");
+    }
+
+    // Each wheel of either set carries one of these.
+    #[test]
+    fn the_tags_of_libtorchs_wheels_are_asked_for() {
+        let asked: Vec<String> = platforms().collect();
+        for tag in ["_2_28", "_2_27", "_2_25", "_2_24", "_2_18", "_2_17", "2014"] {
+            assert!(asked.contains(&format!("manylinux{tag}_x86_64")), "{tag}");
+        }
+        assert_eq!(asked[0], "manylinux_2_28_x86_64");
+        assert_eq!(asked.len(), 27);
     }
 
     #[test]

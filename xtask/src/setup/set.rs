@@ -51,7 +51,7 @@ impl Set {
     pub(crate) fn unpacked_bytes(self) -> u64 {
         match self {
             Set::Cpu => 1_200_000_000,
-            Set::Cuda => 4_700_000_000,
+            Set::Cuda => 4_000_000_000,
         }
     }
 
@@ -60,7 +60,7 @@ impl Set {
     pub(crate) fn needed_bytes(self) -> u64 {
         match self {
             Set::Cpu => 2_500_000_000,
-            Set::Cuda => 10_000_000_000,
+            Set::Cuda => 9_000_000_000,
         }
     }
 }

@@ -36,7 +36,8 @@ fn the_wheels_are_asked_for_by_hash_without_dependencies_for_one_python() {
     {
         assert!(call.contains(part), "{part} is missing in {call}");
     }
-    assert_eq!(call.matches("--platform manylinux").count(), 6, "{call}");
+    assert!(call.contains("--platform manylinux_2_28_x86_64"), "{call}");
+    assert!(call.contains("--platform manylinux2014_x86_64"), "{call}");
 }
 
 #[test]
