@@ -4,8 +4,10 @@
 use std::env;
 use std::path::PathBuf;
 
+const SHIM: [&str; 3] = ["shim/optimise.cpp", "shim/context.cpp", "shim/allocator.cpp"];
+
 fn main() {
-    for path in ["build.rs", "shim/shim.h", "shim/optimise.cpp", "shim/context.cpp"] {
+    for path in SHIM.iter().chain(&["build.rs", "shim/shim.h"]) {
         println!("cargo:rerun-if-changed={path}");
     }
     for name in ["LIBTORCH", "LIBTORCH_INCLUDE", "LIBTORCH_CXX11_ABI"] {
@@ -29,7 +31,7 @@ fn main() {
         .include(&include)
         .include(include.join("torch/csrc/api/include"))
         .define("_GLIBCXX_USE_CXX11_ABI", abi.as_str())
-        .files(["shim/optimise.cpp", "shim/context.cpp"])
+        .files(SHIM)
         .compile("meme_torch_shim");
 }
 

@@ -1,11 +1,11 @@
 //! What keeping freed memory does to a small training loop:
-//! `allocator default|32mib|all [threads [size]]`.
+//! `allocator default|keep [threads [size]]`.
 
 use meme_random::{Purpose, Stream};
 use meme_torch::tch::Device;
 use meme_torch::{
-    AdamW, AdamWConfig, Conv2d, Conv2dConfig, Parameters, Result, Reuse, init_thread,
-    keep_freed_memory, mean_squared_error, noise, page_faults, peak_memory, silu,
+    AdamW, AdamWConfig, Conv2d, Conv2dConfig, Parameters, Result, init_thread, keep_freed_memory,
+    mean_squared_error, noise, page_faults, peak_memory, silu,
 };
 use std::time::Instant;
 
@@ -36,11 +36,7 @@ fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().collect();
     let number = |i: usize, or: i64| arguments.get(i).and_then(|a| a.parse().ok()).unwrap_or(or);
     let (mode, threads, size) = (arguments.get(1).map(String::as_str), number(2, 1), number(3, 32));
-    let kept = match mode {
-        Some("all") => keep_freed_memory(Reuse::All),
-        Some("32mib") => keep_freed_memory(Reuse::UpTo32MiB),
-        _ => false,
-    };
+    let kept = mode == Some("keep") && keep_freed_memory();
     let run = |steps: u64| {
         std::thread::scope(|scope| {
             let seeds = 1..threads as u64;

@@ -23,6 +23,9 @@ char *meme_swap(size_t count, at::Tensor *const *left, at::Tensor *const *right)
 char *meme_clip(size_t count, at::Tensor *const *gradients, double max_norm, double *norm);
 char *meme_set_gradient_to_none(size_t count, at::Tensor *const *parameters);
 
+// allocator.cpp: tensors from malloc, from the next one on.
+char *meme_use_plain_malloc();
+
 // context.cpp: switches and facts. Kinds are c10::ScalarType numbers, devices c10::DeviceType.
 char *meme_autocast_enter(int device_type, int kind, int *was_enabled, int *previous_kind);
 char *meme_autocast_leave(int device_type, int was_enabled, int previous_kind);

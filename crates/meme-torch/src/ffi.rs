@@ -59,6 +59,7 @@ unsafe extern "C" {
     pub(crate) fn meme_init_thread(threads: c_int) -> *mut c_char;
     pub(crate) fn meme_threads(threads: *mut c_int) -> *mut c_char;
     pub(crate) fn meme_channels_last(input: Handle, output: *mut *mut C_tensor) -> *mut c_char;
+    pub(crate) fn meme_use_plain_malloc() -> *mut c_char;
     fn meme_describe(what: c_int, text: *mut *mut c_char) -> *mut c_char;
 }
 

@@ -107,7 +107,7 @@ pub use layers::{
     Conv2d, Conv2dConfig, Embedding, GroupNorm, GroupNormConfig, LayerNorm, LayerNormConfig,
     Linear, LinearConfig,
 };
-pub use memory::{Reuse, keep_freed_memory, page_faults, peak_memory, resident_memory};
+pub use memory::{keep_freed_memory, page_faults, peak_memory, resident_memory};
 pub use noise::{dropout_mask, noise};
 pub use parameters::{Parameters, Path};
 pub use power::{PowerFunction, posthoc_coefficients, weighted_sum};

@@ -1,5 +1,6 @@
 //! Memory of this process, and how the C library hands it out.
 
+use crate::ffi;
 use std::sync::OnceLock;
 
 /// Highest resident memory of this process so far in bytes, as `VmHWM` of `/proc/self/status`
@@ -33,59 +34,53 @@ pub fn page_faults() -> Option<u64> {
     fields.split_whitespace().nth(AFTER_NAME)?.parse().ok()
 }
 
-/// Which freed memory [`keep_freed_memory`] keeps.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Reuse {
-    /// Blocks of up to 32 MiB; larger ones go back to the kernel. Peak memory stays what it was.
-    UpTo32MiB,
-    /// All blocks. Fastest, but large blocks of different sizes fit less well into one another:
-    /// where single tensors are above 32 MiB, peak memory grows by about a third.
-    All,
-}
-
 /// Has the C library keep freed memory for the next tensors instead of returning it to the kernel.
-/// The first call decides for the whole process and belongs before the first large tensor; says
-/// whether it took effect, which needs glibc.
+/// Belongs at the beginning of `main`, before other threads start; says whether it took effect,
+/// which needs glibc. Later calls repeat the answer.
 ///
 /// glibc returns memory when large blocks are freed, and the kernel then hands the same pages out
-/// again, zeroed, with one fault for each 4 KiB, at nearly every operation of a network. Measured
-/// with `examples/allocator.rs` (five convolutions of 64 channels, batch 8, one thread of a Xeon
-/// with AVX512; processor time and page faults of a step, and peak memory, by default and with
-/// [`Reuse::All`]):
+/// again, zeroed, with one fault for each 4 KiB, at nearly every operation of a network. This
+/// forbids both trimming and separate mappings, has all threads share one heap (the heaps of other
+/// threads go back whenever they are empty), and takes tensors from `malloc` instead of
+/// `posix_memalign`, whose blocks glibc before 2.38 can't reuse for tensors of the same size; that
+/// alone would cost a third more memory.
 ///
-/// | pictures | one tensor | time | faults | peak |
+/// Measured with `examples/allocator.rs` on an Intel Xeon with AVX512 and glibc 2.36, six
+/// convolutions of 64 channels at batch 8 on one thread: processor time of the whole run, page
+/// faults of a step and peak memory, by default and with this.
+///
+/// | pictures | one tensor | processor time | page faults | peak |
 /// |---|---|---|---|---|
-/// | 32 x 32 | 2 MiB | TIME32 | 2,971 to 7 | 184 to 182 MiB |
-/// | 64 x 64 | 8 MiB | TIME64 | 2,848 to 0 | 349 to 309 MiB |
-/// | 128 x 128 | 32 MiB | TIME128 | 483,646 to 2 | 695 to 936 MiB |
-pub fn keep_freed_memory(reuse: Reuse) -> bool {
+/// | 32 x 32 | 2 MiB | TIME32 | FAULT32 | PEAK32 |
+/// | 64 x 64 | 8 MiB | TIME64 | FAULT64 | PEAK64 |
+/// | 128 x 128 | 32 MiB | TIME128 | FAULT128 | PEAK128 |
+pub fn keep_freed_memory() -> bool {
     static DONE: OnceLock<bool> = OnceLock::new();
-    *DONE.get_or_init(|| set_allocator(reuse))
+    *DONE.get_or_init(set_allocator)
 }
 
 #[cfg(target_env = "gnu")]
-fn set_allocator(reuse: Reuse) -> bool {
+fn set_allocator() -> bool {
     use std::ffi::c_int;
     unsafe extern "C" {
         fn mallopt(parameter: c_int, value: c_int) -> c_int;
     }
-    // malloc.h. The highest threshold that glibc accepts on 64 bits is 32 MiB; above it only
-    // forbidding separate mappings altogether helps.
+    // The names and numbers of malloc.h.
     const M_TRIM_THRESHOLD: c_int = -1;
     const M_TOP_PAD: c_int = -2;
-    const M_MMAP_THRESHOLD: c_int = -3;
     const M_MMAP_MAX: c_int = -4;
-    const MIB: c_int = 1 << 20;
-    let mappings = match reuse {
-        Reuse::UpTo32MiB => (M_MMAP_THRESHOLD, 32 * MIB),
-        Reuse::All => (M_MMAP_MAX, 0),
-    };
-    let settings = [mappings, (M_TRIM_THRESHOLD, c_int::MAX), (M_TOP_PAD, 64 * MIB)];
+    const M_ARENA_MAX: c_int = -8;
+    const TOP_PAD: c_int = 64 << 20;
+    let settings =
+        [(M_TRIM_THRESHOLD, c_int::MAX), (M_TOP_PAD, TOP_PAD), (M_MMAP_MAX, 0), (M_ARENA_MAX, 1)];
     // SAFETY: changes settings of the allocator, which it checks and locks itself.
-    settings.into_iter().all(|(parameter, value)| unsafe { mallopt(parameter, value) } == 1)
+    let taken = |(parameter, value)| unsafe { mallopt(parameter, value) } == 1;
+    // SAFETY: swaps libtorch's pointer to its allocator; tensors keep the deleter they have.
+    let plain = || ffi::check("use plain malloc", unsafe { ffi::meme_use_plain_malloc() });
+    settings.into_iter().all(taken) && plain().is_ok()
 }
 
 #[cfg(not(target_env = "gnu"))]
-fn set_allocator(_reuse: Reuse) -> bool {
+fn set_allocator() -> bool {
     false
 }

@@ -54,7 +54,7 @@ impl PowerFunction {
         self.gamma
     }
 
-    /// Standard deviation of the weights over the training's length (EDM2, equation 3):
+    /// Standard deviation of the weights over the training's length (EDM2, equation 123):
     /// `sqrt((gamma + 1) / (gamma + 3)) / (gamma + 2)`.
     #[must_use]
     pub fn relative_std(&self) -> f64 {
@@ -62,7 +62,7 @@ impl PowerFunction {
     }
 
     /// The decay of the update that takes the average from `images - batch` to `images` seen images
-    /// (EDM2, equation 2, for steps of more than one): `(1 - batch / images)^(gamma + 1)`; the
+    /// (EDM2, equation 127): `(1 - batch / images)^(gamma + 1)`; the
     /// first update has 0, so that the starting values leave no trace.
     #[must_use]
     pub fn decay(&self, images: u64, batch: u64) -> f64 {
@@ -73,7 +73,7 @@ impl PowerFunction {
     }
 
     /// Integral of the product of two averages' weights, taken at `images` and `other_images`
-    /// (EDM2, equation 127).
+    /// (EDM2, equation 151).
     fn correlation(&self, images: f64, other: &PowerFunction, other_images: f64) -> f64 {
         let exponent = if images < other_images { other.gamma } else { -self.gamma };
         let above =
@@ -84,7 +84,7 @@ impl PowerFunction {
 
 /// The weights with which snapshots of averages are summed so that the sum comes closest to the
 /// average `target` taken at `target_images`: least squares over all trainings of that length,
-/// normalised to sum to 1 (EDM2, appendix C.3).
+/// normalised to sum to 1 (EDM2, algorithm 3).
 ///
 /// `snapshots` are (images seen, shape of the average).
 ///

@@ -1,4 +1,5 @@
 //! Switches of the whole process, in a process of their own.
+#![allow(clippy::unwrap_used)] // helpers of tests count as tests
 
 use meme_torch::tch::{Device, Kind, Tensor};
 use meme_torch::{

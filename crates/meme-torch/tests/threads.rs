@@ -1,5 +1,6 @@
 //! Threads of one process that train at the same time. These tests set the number of threads that
 //! libtorch shares, so they have a process of their own and run one after the other.
+#![allow(clippy::unwrap_used)] // helpers of tests count as tests
 
 use meme_random::{Purpose, Stream};
 use meme_torch::tch::{Device, Tensor};

@@ -5,7 +5,7 @@ use meme_torch::{Ema, Error, Init, Parameters, ldm_decay, to_f32_vec};
 fn store(names: &[&str]) -> Parameters {
     let mut parameters = Parameters::new(Device::Cpu, 1, 0);
     for name in names {
-        parameters.root().parameter(name, &[3, 2], Init::Normal { std: 1.0 }).unwrap();
+        let _ = parameters.root().parameter(name, &[3, 2], Init::Normal { std: 1.0 }).unwrap();
     }
     parameters
 }
@@ -43,7 +43,7 @@ fn exchanging_twice_restores_both_without_copying() {
     let mut parameters = store(&["a", "b"]);
     let mut ema = Ema::new(&parameters).unwrap();
     let layer = parameters.get("a").unwrap().shallow_clone();
-    no_grad(|| layer.shallow_clone().fill_(7.0));
+    let _ = no_grad(|| layer.shallow_clone().fill_(7.0));
     let (memory, average) = (layer.data_ptr(), ema.named()[0].1.data_ptr());
     let averaged = to_f32_vec(&ema.named()[0].1).unwrap();
 
@@ -63,7 +63,7 @@ fn exchanging_twice_restores_both_without_copying() {
 fn averages_survive_a_file_and_a_strange_file_changes_nothing() {
     let parameters = store(&["a", "b"]);
     let mut ema = Ema::new(&parameters).unwrap();
-    no_grad(|| parameters.get("b").unwrap().shallow_clone().fill_(3.0));
+    let _ = no_grad(|| parameters.get("b").unwrap().shallow_clone().fill_(3.0));
     ema.update(0.5).unwrap();
     let data = ema.to_data().unwrap();
     let mut other = Ema::new(&store(&["a", "b"])).unwrap();
@@ -83,7 +83,7 @@ fn averages_are_copied_into_a_network_of_the_same_names_only() {
     let ema = Ema::new(&parameters).unwrap();
     let mut twin = Parameters::blank(Device::Cpu);
     for name in ["b", "a"] {
-        twin.root().parameter(name, &[3, 2], Init::Zeros).unwrap();
+        let _ = twin.root().parameter(name, &[3, 2], Init::Zeros).unwrap();
     }
     ema.copy_to(&mut twin).unwrap();
     assert_eq!(twin.to_data().unwrap(), parameters.to_data().unwrap());

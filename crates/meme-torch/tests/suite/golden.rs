@@ -4,12 +4,12 @@ use meme_checkpoint::{TensorData, Tensors, read_safetensors};
 use meme_torch::tch::{Device, Kind, Tensor};
 use meme_torch::{data_to_tensor, to_f64_vec};
 
-pub fn read(name: &str) -> Tensors {
+pub(crate) fn read(name: &str) -> Tensors {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
-    read_safetensors(&folder.join(format!("{name}.safetensors"))).unwrap()
+    read_safetensors(folder.join(format!("{name}.safetensors"))).unwrap()
 }
 
-pub trait Golden {
+pub(crate) trait Golden {
     fn data(&self, name: &str) -> TensorData;
     fn tensor(&self, name: &str) -> Tensor;
 }
@@ -26,7 +26,7 @@ impl Golden for Tensors {
 
 /// Whether this machine's kernels round as the golden's did: AVX2 and AVX512 agree bit for bit in
 /// all operations of these files, kernels without fused multiply-add do not.
-pub fn rounds_alike() -> bool {
+pub(crate) fn rounds_alike() -> bool {
     let here = meme_torch::device::cpu_capability().unwrap();
     let alike = ["AVX2", "AVX512"].contains(&here.as_str());
     if !alike {
@@ -36,7 +36,7 @@ pub fn rounds_alike() -> bool {
 }
 
 /// The same bits, or values that differ by rounding where the machine rounds differently.
-pub fn assert_bits(found: &Tensor, expected: &Tensor, what: &str) {
+pub(crate) fn assert_bits(found: &Tensor, expected: &Tensor, what: &str) {
     assert_eq!(found.kind(), expected.kind(), "{what}");
     assert_eq!(found.size(), expected.size(), "{what}");
     if rounds_alike() {
@@ -49,7 +49,7 @@ pub fn assert_bits(found: &Tensor, expected: &Tensor, what: &str) {
 }
 
 /// Values that differ by at most `tolerance`, relative to the largest.
-pub fn assert_close(found: &Tensor, expected: &Tensor, tolerance: f64, what: &str) {
+pub(crate) fn assert_close(found: &Tensor, expected: &Tensor, tolerance: f64, what: &str) {
     assert_eq!(found.size(), expected.size(), "{what}");
     let (found, expected) = (to_f64_vec(found).unwrap(), to_f64_vec(expected).unwrap());
     let scale = expected.iter().fold(0.0_f64, |max, value| max.max(value.abs()));

@@ -1,4 +1,5 @@
 //! Everything that does not change the state of the process; what does has a file of its own.
+#![allow(clippy::unwrap_used, clippy::print_stderr)] // helpers of tests count as tests
 
 mod adamw;
 mod convert;
@@ -9,3 +10,4 @@ mod gradients;
 mod layers;
 mod noise;
 mod parameters;
+mod power;

@@ -35,3 +35,19 @@ fn no_streams_are_no_rows_and_empty_rows_are_refused() {
     assert_eq!(noise(&[], &[2, 3], Device::Cpu).unwrap().size(), [0, 2, 3]);
     assert!(noise(&streams(0..1), &[2, 0], Device::Cpu).is_err());
 }
+
+#[test]
+fn dropout_masks_follow_their_streams_and_keep_the_mean() {
+    let mask = meme_torch::dropout_mask(&streams(0..3), &[100, 100], 0.25, Device::Cpu).unwrap();
+    let values = to_f32_vec(&mask).unwrap();
+    for (stream, row) in streams(0..3).iter().zip(values.chunks_exact(10_000)) {
+        for (index, value) in row.iter().enumerate() {
+            let dropped = stream.uniform(index as u64) < 0.25;
+            assert_eq!(*value, if dropped { 0.0 } else { 4.0 / 3.0 });
+        }
+    }
+    let mean = values.iter().map(|&value| f64::from(value)).sum::<f64>() / 30_000.0;
+    // Five standard errors: sqrt(rate / (1 - rate) / 30,000) each.
+    assert!((mean - 1.0).abs() < 5.0 * 0.0034, "{mean}");
+    assert!(meme_torch::dropout_mask(&streams(0..1), &[2], 1.0, Device::Cpu).is_err());
+}

@@ -27,7 +27,7 @@ fn names_are_dotted_paths_in_creation_order() {
 fn a_name_can_be_used_once() {
     let mut parameters = Parameters::new(Device::Cpu, 1, 0);
     let root = parameters.root();
-    root.parameter("w", &[2], Init::Zeros).unwrap();
+    let _w = root.parameter("w", &[2], Init::Zeros).unwrap();
     let error = root.parameter("w", &[2], Init::Zeros).unwrap_err();
     assert!(matches!(&error, Error::Duplicate { name } if name == "w"));
     assert!(root.parameter("empty", &[2, 0], Init::Zeros).is_err());
@@ -39,7 +39,7 @@ fn first_values_depend_on_seed_expert_and_name_and_on_nothing_else() {
     let draw = |seed, expert, names: &[&str], wanted: &str| {
         let mut parameters = Parameters::new(Device::Cpu, seed, expert);
         for name in names {
-            parameters.root().parameter(name, &[40], Init::Normal { std: 1.0 }).unwrap();
+            let _ = parameters.root().parameter(name, &[40], Init::Normal { std: 1.0 }).unwrap();
         }
         to_f32_vec(parameters.get(wanted).unwrap()).unwrap()
     };
