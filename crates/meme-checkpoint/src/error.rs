@@ -1,6 +1,7 @@
 //! Everything that can be wrong, with the name of what was wrong.
 
 use crate::folder::FolderProblem;
+use crate::pickle::PickleProblem;
 use crate::safetensors::Problem;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -30,6 +31,15 @@ pub enum Error {
         file: String,
         /// What exactly is wrong, with the tensor's name where it concerns one.
         problem: Problem,
+    },
+
+    /// A file is not what PyTorch writes; nothing of it was loaded, nothing was executed.
+    #[error("{file}: cannot be read as a PyTorch file: {problem}")]
+    Pickle {
+        /// The file.
+        file: String,
+        /// What exactly is wrong, with the tensor's path where it concerns one.
+        problem: PickleProblem,
     },
 
     /// A checkpoint folder does not hold what its manifest promises; nothing of it was loaded.

@@ -12,6 +12,9 @@
 //! writes. [`SafetensorsFile`] reads single tensors of large files. [`write_file_whole`] writes any
 //! small file so that it is never seen half written.
 //!
+//! [`read_torch`] reads the weights of PyTorch's own files (`.pt`, `.pth`, `.ckpt`) without executing
+//! what is pickled in them; see [`pickle`].
+//!
 //! # Whole folders
 //!
 //! A checkpoint is a folder of files with a manifest of their sizes and BLAKE3 hashes. A
@@ -70,6 +73,7 @@
 mod dtype;
 mod error;
 mod folder;
+pub mod pickle;
 pub mod safetensors;
 mod staging;
 pub mod storage;
@@ -83,6 +87,7 @@ pub use folder::{
     MANIFEST, Manifest, Pruned, Shelf, Skipped, VerifiedFolder, latest_good, list, open_folder,
     prune, remove_leftovers,
 };
+pub use pickle::read_torch;
 pub use safetensors::{
     SafetensorsFile, TensorInfo, parse, read_safetensors, safetensors_bytes, write_safetensors,
 };

@@ -14,7 +14,7 @@ use std::sync::Arc;
 const VALUES: usize = 50;
 
 fn save_on(disk: &Forgetful, number: u64) -> Result<()> {
-    let shelf = Shelf::on(Arc::new(disk.clone()), "/run/checkpoints");
+    let shelf = Shelf::on(Arc::new(disk.clone()), "run/checkpoints");
     let mut writer = shelf.begin(number)?;
     common::fill(&mut writer, number, VALUES)?;
     writer.commit(common::extra(number))?;
@@ -22,7 +22,7 @@ fn save_on(disk: &Forgetful, number: u64) -> Result<()> {
 }
 
 fn newest(disk: &Forgetful) -> Option<VerifiedFolder> {
-    let shelf = Shelf::on(Arc::new(disk.clone()), "/run/checkpoints");
+    let shelf = Shelf::on(Arc::new(disk.clone()), "run/checkpoints");
     let latest = shelf.latest_good().unwrap();
     assert!(latest.skipped.is_empty(), "{:?}", latest.skipped);
     latest.good
@@ -38,7 +38,7 @@ fn what_was_committed_survives_and_what_was_not_is_whole_or_absent() {
     let mut cuts = 0;
     for crash in crashes() {
         for n in 0.. {
-            let disk = Forgetful::new(&["/run"]);
+            let disk = Forgetful::new(&["run"]);
             for number in 1..=3 {
                 save_on(&disk, number).unwrap();
             }
@@ -49,7 +49,7 @@ fn what_was_committed_survives_and_what_was_not_is_whole_or_absent() {
             assert!(number == 4 || (number == 3 && outcome.is_err()), "{crash:?} after {n}");
             assert_is(&newest(&disk).unwrap(), number, VALUES);
             // Work goes on as if nothing had happened.
-            let shelf = Shelf::on(Arc::new(disk.clone()), "/run/checkpoints");
+            let shelf = Shelf::on(Arc::new(disk.clone()), "run/checkpoints");
             shelf.remove_leftovers().unwrap();
             save_on(&disk, 5).unwrap();
             assert_is(&newest(&disk).unwrap(), 5, VALUES);
@@ -67,7 +67,7 @@ fn what_was_committed_survives_and_what_was_not_is_whole_or_absent() {
 #[test]
 fn the_first_checkpoint_survives_with_the_folders_it_needed() {
     for crash in crashes() {
-        let disk = Forgetful::new(&["/run"]);
+        let disk = Forgetful::new(&["run"]);
         save_on(&disk, 1).unwrap();
         assert_is(&newest(&disk.after(crash)).unwrap(), 1, VALUES);
     }
@@ -75,10 +75,10 @@ fn the_first_checkpoint_survives_with_the_folders_it_needed() {
 
 #[test]
 fn a_file_written_whole_survives_as_the_old_or_the_new_one() {
-    let path = Path::new("/run/settings.toml");
+    let path = Path::new("run/settings.toml");
     for crash in crashes() {
         for n in 0.. {
-            let disk = Forgetful::new(&["/run"]);
+            let disk = Forgetful::new(&["run"]);
             write_file_whole_on(&disk, path, b"old").unwrap();
             disk.cut_power_after(n);
             let outcome = write_file_whole_on(&disk, path, b"new");

@@ -38,7 +38,7 @@ pub(crate) struct Forgetful(Arc<Mutex<Disk>>);
 
 fn parts(path: &Path) -> Vec<String> {
     let text = path.to_str().unwrap();
-    text.split('/').filter(|part| !part.is_empty()).map(str::to_owned).collect()
+    text.split('/').filter(|part| !matches!(*part, "" | ".")).map(str::to_owned).collect()
 }
 
 impl Disk {
