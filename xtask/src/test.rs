@@ -61,21 +61,27 @@ fn step(word: &str) -> Result<&'static str> {
 pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     let chosen = |name: &&str| options.only.is_empty() || options.only.contains(name);
     let runner = Runner { workspace, options, nextest: has_nextest(workspace) };
+    // Formatting needs no libtorch; asking for that alone must not install one.
+    let needs_libtorch = STEPS.iter().any(|name| *name != "fmt" && chosen(name));
     if options.dry_run {
-        println!("cargo xtask setup");
+        if needs_libtorch {
+            println!("cargo xtask setup");
+        }
         for name in STEPS.iter().copied().filter(|name| chosen(name)) {
             println!("{}", runner.alone(name));
         }
         return Ok(());
     }
     let mut steps = Steps::default();
-    let outcome =
-        steps.run("setup", "cargo xtask setup", || setup::run(workspace, None)).and_then(|()| {
-            STEPS
-                .iter()
-                .filter(|name| chosen(name))
-                .try_for_each(|name| runner.step(name, &mut steps))
-        });
+    let first = if needs_libtorch {
+        steps.run("setup", "cargo xtask setup", || setup::run(workspace, None))
+    } else {
+        Ok(())
+    };
+    let outcome = first.and_then(|()| {
+        let mut names = STEPS.iter().filter(|name| chosen(name));
+        names.try_for_each(|name| runner.step(name, &mut steps))
+    });
     steps.summary();
     outcome?;
     if steps.ran_no_test() {

@@ -41,7 +41,7 @@ Runs, in this order, and stops at the first that fails:
 All in the dev profile, so that nothing is built twice. Ends with the time of every step.
 
   --slow      also the tests that take minutes (sets MEME_SLOW=1, runs ignored tests)
-  --only      just these steps (setup always runs)
+  --only      just these steps, after setup where one of them needs libtorch (all but fmt)
   --dry-run   print the commands, run none
 
 MEME_TEST_DATA, if set, names a folder with third-party test data; tests that want it are

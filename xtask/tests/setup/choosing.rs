@@ -124,6 +124,22 @@ fn the_library_files_of_a_wheel_keep_their_names() {
 }
 
 #[test]
+fn a_test_step_that_needs_no_libtorch_installs_none() {
+    let sandbox = Sandbox::new();
+    let plan = |steps: &str| {
+        let output = sandbox.xtask(&["test", "--dry-run", "--only", steps]).output().unwrap();
+        Outcome::of(&output).succeeded().stdout
+    };
+    assert!(!plan("fmt").contains("setup"), "{}", plan("fmt"));
+    assert!(plan("fmt,clippy").starts_with("cargo xtask setup\n"), "{}", plan("fmt,clippy"));
+    // Really run, where cargo is out of reach: the step fails, and nothing was installed for it.
+    let output = sandbox.xtask(&["test", "--only", "fmt"]).output().unwrap();
+    Outcome::of(&output).failed_saying(&["step `fmt` failed"]);
+    assert_eq!(sandbox.downloads(), 0);
+    assert!(fs::symlink_metadata(sandbox.path("checkout/.libtorch")).is_err());
+}
+
+#[test]
 fn unknown_words_end_with_a_suggestion_and_exit_code_2() {
     let sandbox = Sandbox::new();
     for (words, suggestion) in [
