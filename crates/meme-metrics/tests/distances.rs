@@ -1,4 +1,5 @@
 //! The plain mathematics, against numpy, scipy, mpmath, prdc and closed forms.
+#![allow(clippy::unwrap_used)]
 
 mod common;
 

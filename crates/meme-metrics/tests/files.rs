@@ -1,4 +1,5 @@
 //! Statistics at rest.
+#![allow(clippy::unwrap_used)]
 
 mod common;
 

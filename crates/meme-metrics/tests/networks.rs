@@ -1,4 +1,5 @@
 //! Feature networks, against PyTorch, and on real pictures.
+#![allow(clippy::unwrap_used)]
 
 mod common;
 

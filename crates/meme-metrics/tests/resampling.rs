@@ -1,4 +1,5 @@
 //! Intervals, floors and reports.
+#![allow(clippy::unwrap_used)]
 
 mod common;
 
