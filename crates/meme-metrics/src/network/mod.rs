@@ -19,7 +19,7 @@ use squeezenet::SqueezeNet;
 pub struct NetworkIdentity {
     /// Such as `random-64`.
     pub name: String,
-    /// BLAKE3 of the weights, hexadecimal.
+    /// BLAKE3 of the weights (and of the built-in network's constants), hexadecimal.
     pub hash: String,
     /// Features of an image.
     pub dimension: usize,
