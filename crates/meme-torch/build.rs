@@ -21,6 +21,7 @@ fn main() {
     }
     let abi = env::var("LIBTORCH_CXX11_ABI").unwrap_or_else(|_| "1".to_owned());
     let include = include_folder(lib.as_deref());
+    println!("cargo:include={}", include.display());
     cc::Build::new()
         .cpp(true)
         .pic(true)

@@ -50,20 +50,24 @@ pub fn available(device: Device) -> Result<(), Error> {
     }
 }
 
-/// Number of CUDA devices that libtorch sees; 0 where CUDA is not loaded.
+/// Number of CUDA devices that libtorch sees; 0 where [`load_cuda`] fails.
 #[must_use]
 pub fn cuda_count() -> usize {
-    usize::try_from(Cuda::device_count()).unwrap_or(0)
+    // Asked too early, libtorch answers 0 and remembers that there is no CUDA.
+    match load_cuda() {
+        Ok(()) => usize::try_from(Cuda::device_count()).unwrap_or(0),
+        Err(_) => 0,
+    }
 }
 
 /// Every device that [`available`] accepts: the CPU first, then CUDA's in order.
 #[must_use]
 pub fn devices() -> Vec<Device> {
-    let cuda = if load_cuda().is_ok() { cuda_count() } else { 0 };
-    std::iter::once(Device::Cpu).chain((0..cuda).map(Device::Cuda)).collect()
+    std::iter::once(Device::Cpu).chain((0..cuda_count()).map(Device::Cuda)).collect()
 }
 
-/// Tries to load libtorch's CUDA half, once; later calls repeat the answer.
+/// Tries to load libtorch's CUDA half, once; later calls repeat the answer. Belongs before the first
+/// tensor and the first question about devices, because libtorch remembers what was there then.
 ///
 /// The linker drops `libtorch_cuda` from a program that calls none of its functions, so libtorch
 /// would never see a GPU; loading it at run time lets one program serve machines with and without.

@@ -52,7 +52,7 @@ impl Ema {
     /// `average = decay average + (1 - decay) parameter`, over all parameters at once.
     ///
     /// # Errors
-    /// [`Error::Invalid`] for a decay outside [0, 1], [`Error::Torch`] where a parameter changed
+    /// [`Error::Invalid`] for a decay outside `[0, 1]`, [`Error::Torch`] where a parameter changed
     /// its shape, dtype or device.
     pub fn update(&mut self, decay: f64) -> Result<(), Error> {
         if !(0.0..=1.0).contains(&decay) {

@@ -20,7 +20,7 @@ pub fn gelu(x: &Tensor) -> Result<Tensor, Error> {
     x.f_gelu("none").during("gelu")
 }
 
-/// Nearest-neighbour enlargement by a whole factor, [B, C, H, W] to [B, C, factor H, factor W].
+/// Nearest-neighbour enlargement by a whole factor, `[B, C, H, W]` to `[B, C, factor H, factor W]`.
 ///
 /// # Errors
 /// [`Error::Invalid`] for a factor below 1 or another number of dimensions.
@@ -53,10 +53,10 @@ pub fn pad(x: &Tensor, left: i64, right: i64, top: i64, bottom: i64) -> Result<T
 }
 
 /// Multi-head attention without projections: `softmax(scale q k^T) v`, by libtorch's fused kernel
-/// wherever it has one, so the weights [.., L, S] need not be held in memory.
+/// wherever it has one, so the weights `[.., L, S]` need not be held in memory.
 ///
-/// `q` is [B, heads, L, D], `k` [B, heads, S, D], `v` [B, heads, S, E]; the result is
-/// [B, heads, L, E]. Without a `scale` it is `1/sqrt(D)`.
+/// `q` is `[B, heads, L, D]`, `k` `[B, heads, S, D]`, `v` `[B, heads, S, E]`; the result is
+/// `[B, heads, L, E]`. Without a `scale` it is `1/sqrt(D)`.
 ///
 /// # Errors
 /// [`Error::Torch`] when shapes, dtypes or devices don't agree.
@@ -74,7 +74,7 @@ pub fn attention(
 const MAX_PERIOD: f64 = 10_000.0;
 
 /// The sinusoidal embedding of timesteps (Vaswani et al., arXiv 1706.03762, in the arrangement of
-/// Ho et al. and CompVis): numbers [B] (int64 indices or floating-point) to float32 [B, dim].
+/// Ho et al. and CompVis): numbers `[B]` (int64 indices or floating-point) to float32 `[B, dim]`.
 ///
 /// With `half = dim / 2` and `f_j = exp(-ln(10000) j / half)`, the first half is `cos(t f_j)`, the
 /// second `sin(t f_j)`; an odd `dim` ends in a column of zeros. Angles are computed in float64, so

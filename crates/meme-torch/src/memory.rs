@@ -51,9 +51,9 @@ pub fn page_faults() -> Option<u64> {
 ///
 /// | pictures | one tensor | processor time | page faults | peak |
 /// |---|---|---|---|---|
-/// | 32 x 32 | 2 MiB | TIME32 | FAULT32 | PEAK32 |
-/// | 64 x 64 | 8 MiB | TIME64 | FAULT64 | PEAK64 |
-/// | 128 x 128 | 32 MiB | TIME128 | FAULT128 | PEAK128 |
+/// | 32 x 32 | 2 MiB | 1.97 s, 1.79 s | 2,545, 19 | 172 MiB, 158 MiB |
+/// | 64 x 64 | 8 MiB | 2.77 s, 2.56 s | 23,246, 0 | 287 MiB, 233 MiB |
+/// | 128 x 128 | 32 MiB | 13.6 s, 8.8 s | 401,533, 43 | 539 MiB, 533 MiB |
 pub fn keep_freed_memory() -> bool {
     static DONE: OnceLock<bool> = OnceLock::new();
     *DONE.get_or_init(set_allocator)

@@ -8,7 +8,7 @@ use tch::{Device, Tensor};
 /// Elements below which one thread draws all of them.
 const WORTH_THREADS: usize = 1 << 15;
 
-/// Standard normal float32 noise [streams, shape...]: row `k` is drawn from stream `k` alone, so a
+/// Standard normal float32 noise `[streams, shape...]`: row `k` is drawn from stream `k` alone, so a
 /// sample's noise depends neither on the batch it is in, nor on the device or the threads.
 ///
 /// # Errors
@@ -17,7 +17,7 @@ pub fn noise(streams: &[Stream], shape: &[i64], device: Device) -> Result<Tensor
     rows(streams, shape, device, Stream::fill_normal)
 }
 
-/// A dropout mask [streams, shape...], float32: 0 with probability `rate`, otherwise
+/// A dropout mask `[streams, shape...]`, float32: 0 with probability `rate`, otherwise
 /// `1 / (1 - rate)`; element `i` of row `k` is 0 where `uniform(i)` of stream `k` is below `rate`.
 ///
 /// # Errors

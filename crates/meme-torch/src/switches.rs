@@ -68,7 +68,8 @@ impl Drop for Autocast {
 
 /// Makes operations without a deterministic implementation fail (or, with `warn_only`, warn), and
 /// has cuDNN and oneDNN choose deterministic ones. The CPU's are so anyway at a fixed number of
-/// threads.
+/// threads. CUDA's matrix products moreover need `CUBLAS_WORKSPACE_CONFIG=:4096:8` in the
+/// environment when the program starts.
 ///
 /// # Errors
 /// [`Error::Torch`], which libtorch has no reason for today.
@@ -121,7 +122,7 @@ pub fn set_cudnn_benchmark(on: bool) -> Result<(), Error> {
     ffi::check("set cuDNN's benchmark", unsafe { ffi::meme_set_cudnn_benchmark(i32::from(on)) })
 }
 
-/// The same values, [B, C, H, W], with the channels of a pixel beside each other in memory: the
+/// The same values, `[B, C, H, W]`, with the channels of a pixel beside each other in memory: the
 /// layout in which convolutions are fastest. A tensor that lies so already is not copied.
 ///
 /// # Errors

@@ -28,13 +28,13 @@ impl Default for Conv2dConfig {
     }
 }
 
-/// A convolution with a square kernel, [B, in, H, W] to [B, out, H', W'] where
+/// A convolution with a square kernel, `[B, in, H, W]` to `[B, out, H', W']` where
 /// `H' = (H + 2 padding - kernel) / stride + 1`, rounded down.
 #[derive(Debug)]
 pub struct Conv2d {
-    /// [out, in / groups, kernel, kernel].
+    /// `[out, in / groups, kernel, kernel]`.
     pub weight: Tensor,
-    /// [out].
+    /// `[out]`.
     pub bias: Option<Tensor>,
     config: Conv2dConfig,
 }
@@ -78,7 +78,7 @@ impl Conv2d {
         Ok(Self { weight, bias, config })
     }
 
-    /// [B, in, H, W] to [B, out, H', W'].
+    /// `[B, in, H, W]` to `[B, out, H', W']`.
     ///
     /// # Errors
     /// [`Error::Torch`] when channels, dtype or device don't agree or the input is too small.

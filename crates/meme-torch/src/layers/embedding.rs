@@ -9,7 +9,7 @@ use tch::Tensor;
 /// A table of `count` vectors of `features` numbers, standard normal at first as in PyTorch.
 #[derive(Debug)]
 pub struct Embedding {
-    /// [count, features].
+    /// `[count, features]`.
     pub weight: Tensor,
 }
 
@@ -27,7 +27,7 @@ impl Embedding {
         Ok(Self { weight })
     }
 
-    /// Indices (int64, [...]) in `0..count` to vectors, [..., features].
+    /// Indices (int64, `[...]`) in `0..count` to vectors, `[..., features]`.
     ///
     /// # Errors
     /// [`Error::Torch`] for an index outside the table or indices that are not integers.

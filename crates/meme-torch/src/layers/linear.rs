@@ -21,12 +21,12 @@ impl Default for LinearConfig {
     }
 }
 
-/// `y = x W^T + b`, [..., in] to [..., out].
+/// `y = x W^T + b`, `[..., in]` to `[..., out]`.
 #[derive(Debug)]
 pub struct Linear {
-    /// [out, in].
+    /// `[out, in]`.
     pub weight: Tensor,
-    /// [out].
+    /// `[out]`.
     pub bias: Option<Tensor>,
 }
 
@@ -54,7 +54,7 @@ impl Linear {
         Ok(Self { weight, bias })
     }
 
-    /// [..., in] to [..., out].
+    /// `[..., in]` to `[..., out]`.
     ///
     /// # Errors
     /// [`Error::Torch`] when the last length, dtype or device doesn't agree.

@@ -23,12 +23,12 @@ impl Default for GroupNormConfig {
 }
 
 /// Group normalisation (Wu and He, arXiv 1803.08494) with a scale and a shift for each channel,
-/// which start as 1 and 0; [B, C, ...] to the same shape.
+/// which start as 1 and 0; `[B, C, ...]` to the same shape.
 #[derive(Debug)]
 pub struct GroupNorm {
-    /// Scale, [C].
+    /// Scale, `[C]`.
     pub weight: Tensor,
-    /// Shift, [C].
+    /// Shift, `[C]`.
     pub bias: Tensor,
     config: GroupNormConfig,
 }
@@ -49,7 +49,7 @@ impl GroupNorm {
         Ok(Self { weight, bias, config })
     }
 
-    /// [B, C, ...] to the same shape.
+    /// `[B, C, ...]` to the same shape.
     ///
     /// # Errors
     /// [`Error::Torch`] when the channels, dtype or device don't agree.
@@ -74,12 +74,12 @@ impl Default for LayerNormConfig {
 }
 
 /// Layer normalisation over the last dimension (Ba et al., arXiv 1607.06450) with a scale and a
-/// shift for each feature, which start as 1 and 0; [..., C] to the same shape.
+/// shift for each feature, which start as 1 and 0; `[..., C]` to the same shape.
 #[derive(Debug)]
 pub struct LayerNorm {
-    /// Scale, [C].
+    /// Scale, `[C]`.
     pub weight: Tensor,
-    /// Shift, [C].
+    /// Shift, `[C]`.
     pub bias: Tensor,
     config: LayerNormConfig,
 }
@@ -99,7 +99,7 @@ impl LayerNorm {
         Ok(Self { weight, bias, config })
     }
 
-    /// [..., C] to the same shape.
+    /// `[..., C]` to the same shape.
     ///
     /// # Errors
     /// [`Error::Torch`] when the features, dtype or device don't agree.
