@@ -101,7 +101,10 @@ fn spectrum(seed: u64, first: u64, count: usize, size: usize) {
     let (mx, my) = (mean(|p| p.0), mean(|p| p.1));
     let covariance: f64 = points.iter().map(|p| p.2 * (p.0 - mx) * (p.1 - my)).sum();
     let variance: f64 = points.iter().map(|p| p.2 * (p.0 - mx) * (p.0 - mx)).sum();
-    println!("amplitude ~ f^{:.2} over {count} faces (natural images: about f^-1)", covariance / variance);
+    println!(
+        "amplitude ~ f^{:.2} over {count} faces (natural images: about f^-1)",
+        covariance / variance
+    );
 }
 
 /// Luma minus its mean, faded to zero at the borders (Hann), so that they make no frequencies.

@@ -100,7 +100,11 @@ impl Background {
             top,
             bottom,
             spot: [dice.range(0.2, 0.8), dice.range(0.1, 0.6), dice.range(0.0, 0.5)],
-            patch: top.mix(bottom, 0.5).times(v3(dice.range(0.5, 1.6), dice.range(0.5, 1.5), dice.range(0.5, 1.5))),
+            patch: top.mix(bottom, 0.5).times(v3(
+                dice.range(0.5, 1.6),
+                dice.range(0.5, 1.5),
+                dice.range(0.5, 1.5),
+            )),
             coarse,
             texture: texture * dice.range(0.6, 1.25),
             offset: [dice.range(0.0, 90.0), dice.range(0.0, 90.0)],
@@ -135,7 +139,8 @@ impl Background {
             _ => 0,
         };
         for _ in 0..blocks {
-            let centre = if dice.chance(0.5) { dice.range(-0.05, 0.30) } else { dice.range(0.70, 1.05) };
+            let centre =
+                if dice.chance(0.5) { dice.range(-0.05, 0.30) } else { dice.range(0.70, 1.05) };
             let half = dice.range(0.05, 0.22);
             let high = dice.range(-0.2, 0.5);
             let low = if place == Place::Street { 1.1 } else { high + dice.range(0.2, 0.8) };
@@ -155,10 +160,13 @@ impl Background {
         let [ox, oy] = self.offset;
         let (u, v) = (x + ox, y + oy);
         let swell = noise.octaves(2.2 * u, 2.2 * v, 0.55, 2.2 * finest.max(0.02));
-        let mut colour = self.top.mix(self.bottom, smooth(0.0, 1.0, y + 0.16 * self.coarse * swell));
+        let mut colour =
+            self.top.mix(self.bottom, smooth(0.0, 1.0, y + 0.16 * self.coarse * swell));
         for block in &self.blocks {
-            let across = smooth(-block.soft, block.soft, x - block.x[0]) * smooth(block.soft, -block.soft, x - block.x[1]);
-            let along = smooth(-block.soft, block.soft, y - block.y[0]) * smooth(block.soft, -block.soft, y - block.y[1]);
+            let across = smooth(-block.soft, block.soft, x - block.x[0])
+                * smooth(block.soft, -block.soft, x - block.x[1]);
+            let along = smooth(-block.soft, block.soft, y - block.y[0])
+                * smooth(block.soft, -block.soft, y - block.y[1]);
             colour = colour.mix(block.colour, 0.85 * across * along);
         }
         let tint = noise.octaves(3.1 * u + 40.0, 3.1 * v, 0.5, 3.1 * finest.max(0.035));
@@ -174,7 +182,11 @@ impl Background {
         let (dx, dy) = (x - self.spot[0], y - self.spot[1]);
         let glow = self.spot[2] * smooth(0.7, 0.0, (dx * dx + dy * dy).sqrt());
         let grain = noise.octaves(5.0 * u, 5.0 * v + 20.0, 0.74, 5.0 * finest);
-        let fall = mix(0.86, 1.0, smooth(0.95, 0.4, ((x - 0.5) * (x - 0.5) + (y - 0.5) * (y - 0.5)).sqrt() * 1.3));
+        let fall = mix(
+            0.86,
+            1.0,
+            smooth(0.95, 0.4, ((x - 0.5) * (x - 0.5) + (y - 0.5) * (y - 0.5)).sqrt() * 1.3),
+        );
         colour * (fall * (1.0 + glow) * (1.0 + self.texture * grain).max(0.2))
     }
 }

@@ -3,7 +3,7 @@
 use super::dice::{Aspect, Source};
 use super::head::Head;
 use super::numeric::{V3, mound, polyline, smooth, v3};
-use super::palette::srgb;
+use super::palette::undyed;
 use super::person::{Landmarks, Person};
 
 /// Which parts of the lower face carry hair, from shaved to full.
@@ -38,8 +38,7 @@ impl Beard {
             _ => dice.range(0.2, 0.5),
         };
         let warm = dice.range(0.9, 1.3);
-        let dyed = hair.x < hair.y.max(hair.z) || hair.y < 0.7 * hair.z;
-        let hair = if dyed { srgb(58, 42, 34) } else { hair };
+        let hair = undyed(hair);
         let colour = v3(hair.x * warm, hair.y, hair.z * 0.92) * 0.9;
         Self { stubble, moustache, chin, jaw, length, colour, curl: dice.range(0.1, 0.5) }
     }
@@ -78,7 +77,9 @@ impl Beard {
 fn moustache_zone(m: &Landmarks, ax: f32, y: f32) -> f32 {
     let middle = 0.5 * (m.base_y + m.mouth_y) + 0.005 - 0.16 * ax * ax * 2.0;
     let half = 0.085;
-    smooth(half, 0.5 * half, (y - middle).abs()) * smooth(0.36, 0.26, ax) * smooth(0.0, 0.03, ax + 0.01)
+    smooth(half, 0.5 * half, (y - middle).abs())
+        * smooth(0.36, 0.26, ax)
+        * smooth(0.0, 0.03, ax + 0.01)
 }
 
 fn below_lip(m: &Landmarks, ax: f32, y: f32) -> f32 {
@@ -89,7 +90,15 @@ fn below_lip(m: &Landmarks, ax: f32, y: f32) -> f32 {
 
 fn zone_jaw(m: &Landmarks, ax: f32, y: f32, z: f32) -> f32 {
     let line = polyline(
-        &[(0.0, -0.05), (0.22, 0.02), (0.34, 0.12), (0.46, 0.24), (0.58, 0.46), (0.68, 0.80), (0.80, 1.0)],
+        &[
+            (0.0, -0.05),
+            (0.22, 0.02),
+            (0.34, 0.12),
+            (0.46, 0.24),
+            (0.58, 0.46),
+            (0.68, 0.80),
+            (0.80, 1.0),
+        ],
         ax,
     ) + m.mouth_y;
     smooth(0.02, -0.07, y - line) * smooth(-0.15, 0.05, z) * below_lip(m, ax, y)

@@ -3,7 +3,9 @@
 use super::dice::{Aspect, Source};
 use super::mesh::{Detail, Material, Mesh, Vertex};
 use super::noise::Noise;
-use super::numeric::{PI, V3, beside, hill, mix, mound, segment, sincos, smooth, spline, v3, whole};
+use super::numeric::{
+    PI, V3, beside, hill, mix, mound, segment, sincos, smooth, spline, v3, whole,
+};
 use super::palette::{fabric, srgb};
 use super::person::Person;
 
@@ -59,15 +61,7 @@ impl Body {
     pub(super) fn draw(source: Source, person: &Person) -> Self {
         let mut dice = source.dice(Aspect::Cloth);
         let masculine = 1.0 - person.feminine;
-        let weights = [
-            1.3,
-            0.9,
-            0.9 * person.feminine,
-            0.4,
-            1.0,
-            0.35 + 0.7 * masculine,
-            0.6,
-        ];
+        let weights = [1.3, 0.9, 0.9 * person.feminine, 0.4, 1.0, 0.35 + 0.7 * masculine, 0.6];
         let cuts =
             [Cut::Crew, Cut::Vee, Cut::Scoop, Cut::Turtle, Cut::Shirt, Cut::Jacket, Cut::Hood];
         let cut = cuts[dice.weighted(&weights)];
@@ -90,8 +84,14 @@ impl Body {
         } else {
             fabric(&mut dice)
         };
-        let under = dice.pick([srgb(228, 228, 226), srgb(168, 186, 210), srgb(214, 196, 190), srgb(40, 40, 46)]);
-        let tie = (cut == Cut::Jacket && dice.chance(0.45 * masculine + 0.1)).then(|| fabric(&mut dice));
+        let under = dice.pick([
+            srgb(228, 228, 226),
+            srgb(168, 186, 210),
+            srgb(214, 196, 190),
+            srgb(40, 40, 46),
+        ]);
+        let tie =
+            (cut == Cut::Jacket && dice.chance(0.45 * masculine + 0.1)).then(|| fabric(&mut dice));
         Self {
             neck: 0.335 + 0.070 * masculine + 0.035 * person.weight + dice.bell(0.01),
             shoulder: 0.98 + 0.14 * masculine + 0.05 * person.weight + dice.bell(0.03),
@@ -126,6 +126,23 @@ impl Body {
             ],
             t,
         )
+    }
+
+    /// Whether the neckline leaves room for a necklace.
+    pub(super) fn bares_neck(&self) -> bool {
+        matches!(self.cut, Cut::Vee | Cut::Scoop)
+    }
+
+    /// The point of the front whose frontal coordinates are (`x`, `y`).
+    pub(super) fn front(&self, x: f32, y: f32) -> V3 {
+        let (mut low, mut high) = (0.0_f32, 1.0_f32);
+        for _ in 0..12 {
+            let middle = 0.5 * (low + high);
+            if self.level(middle)[0] > y { low = middle } else { high = middle }
+        }
+        let [_, half, front, back] = self.level(low);
+        let sin = (x / half).clamp(-1.0, 1.0);
+        v3(x, y, 0.5 * (front + back) + 0.5 * (front - back) * (1.0 - sin * sin).sqrt() + 0.02)
     }
 
     /// Positive where cloth covers the body: about the distance inside its edge.
@@ -167,7 +184,9 @@ impl Body {
             let cover = self.cover(p);
             let thick = match self.cut {
                 Cut::Turtle => 0.060,
-                Cut::Hood => 0.055 + 0.16 * mound(0.0, p.y + 1.42, 1.0, 0.20) * smooth(0.5, -0.4, cos),
+                Cut::Hood => {
+                    0.055 + 0.16 * mound(0.0, p.y + 1.42, 1.0, 0.20) * smooth(0.5, -0.4, cos)
+                }
                 Cut::Jacket => 0.050,
                 _ => 0.028,
             };
@@ -229,7 +248,8 @@ impl Body {
                 let fv = beside(v + 0.5 * fu.abs());
                 let rib = hill(4.0 * fu * fu);
                 bend[0] += -2.0 * fu * visible(period);
-                base * (1.0 - visible(period) * (0.34 * (1.0 - rib) + 0.24 * (4.0 * fv * fv).min(1.0)))
+                base * (1.0
+                    - visible(period) * (0.34 * (1.0 - rib) + 0.24 * (4.0 * fv * fv).min(1.0)))
             }
             Pattern::Stripes => {
                 let period = 0.17 * self.pitch;
@@ -243,8 +263,13 @@ impl Body {
                 let (u, v) = (p.x / period, along / period);
                 let (pu, pv) = (beside(u).abs(), beside(v).abs());
                 let soft = 0.5 * finest / period + 0.01;
-                let bars = 0.5 * (smooth(0.22 + soft, 0.22 - soft, pu) + smooth(0.22 + soft, 0.22 - soft, pv));
-                let thin = smooth(0.03 + soft, 0.01, (pu - 0.38).abs()).max(smooth(0.03 + soft, 0.01, (pv - 0.38).abs()));
+                let bars = 0.5
+                    * (smooth(0.22 + soft, 0.22 - soft, pu) + smooth(0.22 + soft, 0.22 - soft, pv));
+                let thin = smooth(0.03 + soft, 0.01, (pu - 0.38).abs()).max(smooth(
+                    0.03 + soft,
+                    0.01,
+                    (pv - 0.38).abs(),
+                ));
                 base.mix(self.second, 0.75 * bars).mix(self.under, 0.35 * thin)
             }
             Pattern::Flowers => {
@@ -266,7 +291,9 @@ impl Body {
         let (inner, tip, outer) = ([0.015, -1.57], [0.20, -1.67], [0.50, -1.40]);
         let top = [0.36, -1.28];
         // Inside the flap: below the neckline, above the line tip-outer, outside the line inner-tip.
-        let side = |a: [f32; 2], b: [f32; 2]| (b[0] - a[0]) * (q[1] - a[1]) - (b[1] - a[1]) * (q[0] - a[0]);
+        let side = |a: [f32; 2], b: [f32; 2]| {
+            (b[0] - a[0]) * (q[1] - a[1]) - (b[1] - a[1]) * (q[0] - a[0])
+        };
         let inside = side(inner, tip) > 0.0 && side(tip, outer) > 0.0 && side(outer, top) > 0.0;
         let (low, _) = segment(q, tip, outer);
         let (near, _) = segment(q, inner, tip);
@@ -291,7 +318,8 @@ impl Body {
             *open *= mix(0.55, 1.0, smooth(0.0, 0.07, opening - ax));
             self.collar(ax, p, colour, open, 0.10);
             if let Some(tie) = self.tie {
-                let half = mix(0.062, 0.10, smooth(-1.50, -1.9, p.y)) * if p.y > -1.47 { 1.15 } else { 1.0 };
+                let half = mix(0.062, 0.10, smooth(-1.50, -1.9, p.y))
+                    * if p.y > -1.47 { 1.15 } else { 1.0 };
                 if ax < half && p.y < -1.375 {
                     *colour = tie * (1.0 - 0.35 * (ax / half) * (ax / half));
                     *open *= 1.0 - 0.4 * smooth(0.02, 0.0, (p.y + 1.475).abs());

@@ -2,7 +2,7 @@
 
 use super::dice::{Aspect, Source};
 use super::numeric::{V3, mix, segment, smooth};
-use super::palette::srgb;
+use super::palette::undyed;
 use super::person::{Landmarks, Person};
 
 /// Both brows.
@@ -25,11 +25,7 @@ impl Brows {
         let arch = 0.036 + 0.026 * person.feminine + dice.bell(0.012);
         let y = marks.brow_y;
         // Brows are darker than light hair and do not take its dye.
-        let natural = if hair.x < hair.y.max(hair.z) || hair.y < 0.7 * hair.z {
-            srgb(58, 42, 34)
-        } else {
-            hair
-        };
+        let natural = undyed(hair);
         let colour = natural * if natural.luminance() > 0.12 { 0.42 } else { 0.8 };
         Self {
             inner: [0.118 + dice.bell(0.010), y - 0.012 - frown],
@@ -48,7 +44,8 @@ impl Brows {
         let (a, b) = (0.38 * 0.38, 0.62 * 0.62);
         let middle = 2.0 * 0.62 * 0.38;
         let bend = |k: usize| (self.peak[k] - a * self.inner[k] - b * self.outer[k]) / middle;
-        let point = |k: usize| s * s * self.inner[k] + 2.0 * s * t * bend(k) + t * t * self.outer[k];
+        let point =
+            |k: usize| s * s * self.inner[k] + 2.0 * s * t * bend(k) + t * t * self.outer[k];
         let thick = self.thick * smooth(-0.25, 0.12, t) * mix(1.0, 0.28, t * t);
         ([point(0), point(1)], thick)
     }
@@ -83,7 +80,10 @@ impl Brows {
         let length = (0.055 + 0.035 * draw[2]) * mix(1.0, 0.7, t);
         let (hx, hy) = (dx - rise * dy, dy + rise * dx);
         let norm = (hx * hx + hy * hy).sqrt().max(1e-4);
-        let root = [x - dy * across * thick - 0.3 * length * hx / norm, y + dx * across * thick - 0.3 * length * hy / norm];
+        let root = [
+            x - dy * across * thick - 0.3 * length * hx / norm,
+            y + dx * across * thick - 0.3 * length * hy / norm,
+        ];
         let tip = [root[0] + hx / norm * length, root[1] + hy / norm * length];
         [[side * root[0], root[1]], [side * tip[0], tip[1]]]
     }

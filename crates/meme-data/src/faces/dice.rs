@@ -82,8 +82,7 @@ impl Dice {
     /// The next 32 random bits.
     pub(super) fn word(&mut self) -> u32 {
         if self.used == 4 {
-            self.words =
-                philox4x32_10([self.block, self.aspect as u32, 0, 0], self.source.key);
+            self.words = philox4x32_10([self.block, self.aspect as u32, 0, 0], self.source.key);
             self.block = self.block.wrapping_add(1);
             self.used = 0;
         }

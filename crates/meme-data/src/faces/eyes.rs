@@ -118,7 +118,8 @@ impl Eyes {
         if inside > 0.0 {
             colour = colour.mix(self.iris_at(dx, dy, r, noise, finest, key), inside);
         }
-        let lid = mix(0.36, 1.0, smooth(0.0, 0.055, from_upper)) * mix(0.75, 1.0, smooth(0.0, 0.02, from_lower));
+        let lid = mix(0.36, 1.0, smooth(0.0, 0.055, from_upper))
+            * mix(0.75, 1.0, smooth(0.0, 0.02, from_lower));
         let side_shade = 1.0 - 0.28 * q * q;
         colour = colour * (lid * side_shade);
         // Wet rim along the lower lid.
@@ -139,7 +140,8 @@ impl Eyes {
         let length = (dx * dx + dy * dy).sqrt().max(1e-4);
         let (cx, cy) = (dx / length, dy / length);
         let fine = smooth(0.02, 0.005, finest);
-        let fibre = noise.space(9.0 * cx, 9.0 * cy, 1.5 * r) + 0.6 * noise.space(19.0 * cx, 19.0 * cy, 3.0 * r);
+        let fibre = noise.space(9.0 * cx, 9.0 * cy, 1.5 * r)
+            + 0.6 * noise.space(19.0 * cx, 19.0 * cy, 3.0 * r);
         let mut colour = self.iris * (1.15 + 0.45 * fine * fibre);
         colour = colour.mix(colour.times(v3(1.5, 1.2, 0.8)), smooth(0.65, 0.4, r));
         // Light entering from above glows on the far side.
@@ -176,7 +178,10 @@ impl Eyes {
         let crease = 0.50 * hill((from_crease / 0.022) * (from_crease / 0.022));
         let inner = 0.38 * mound(q + 1.25, v - 0.02, 0.5, 0.12);
         let bag_v = self.lower(inside) - 0.060;
-        let bag = self.bags * 0.55 * hill(((v - bag_v) / 0.026) * ((v - bag_v) / 0.026)) * smooth(1.15, 0.5, q.abs());
+        let bag = self.bags
+            * 0.55
+            * hill(((v - bag_v) / 0.026) * ((v - bag_v) / 0.026))
+            * smooth(1.15, 0.5, q.abs());
         let dark = self.bags * 0.35 * mound(q + 0.25, v + 0.09, 1.1, 0.075);
         let fold = crease.max(inner).max(bag).max(dark);
         let paint = self.shadow.map(|colour| {
@@ -190,7 +195,8 @@ impl Eyes {
     /// Relief of sockets and balls at distance `x` (not negative) from the middle.
     pub(super) fn relief(&self, x: f32, y: f32) -> f32 {
         let dx = x - self.x;
-        let socket = 0.080 * mound(dx, y - 0.03, 0.30, 0.19) + 0.055 * mound(x - 0.165, y - 0.03, 0.13, 0.15);
+        let socket = 0.080 * mound(dx, y - 0.03, 0.30, 0.19)
+            + 0.055 * mound(x - 0.165, y - 0.03, 0.13, 0.15);
         let ball = 0.068 * mound(dx, y, 0.20, 0.135);
         ball - socket
     }

@@ -27,7 +27,7 @@ pub(super) fn develop(light: &[V3], size: usize, samples: usize, exposure: f32) 
 
 /// What every camera does after averaging its samples: a pixel moves away from the mean of its
 /// four neighbours, by this share of the difference.
-const SHARPEN: f32 = 0.30;
+const SHARPEN: f32 = 0.40;
 
 fn sharpen(toned: &[V3], size: usize) -> Vec<u8> {
     let byte = |value: f32| (value.clamp(0.0, 255.0) + 0.5) as u8;

@@ -69,12 +69,19 @@ impl Glasses {
         let diagonal = 2.0 * sin * cos;
         let out = 1.0 + mix(0.20, 0.02, self.round) * diagonal * diagonal;
         let x = self.centre[0] + self.half[0] * cos * out;
-        let y = self.centre[1] + self.half[1] * sin * out * mix(1.0, 0.92, (0.5 - 0.5 * sin) * (0.5 - 0.5 * cos));
+        let y = self.centre[1]
+            + self.half[1] * sin * out * mix(1.0, 0.92, (0.5 - 0.5 * sin) * (0.5 - 0.5 * cos));
         v3(side * x, y, self.z(x))
     }
 
     /// Tints what is seen through the lenses.
-    pub(super) fn lenses(&self, canvas: &mut Canvas, camera: &Camera, light: &Light, place: impl Fn(V3) -> V3) {
+    pub(super) fn lenses(
+        &self,
+        canvas: &mut Canvas,
+        camera: &Camera,
+        light: &Light,
+        place: impl Fn(V3) -> V3,
+    ) {
         for side in [-1.0, 1.0] {
             let at = |x: f32, y: f32| camera.project(place(v3(side * x, y, self.z(x))));
             let [cx, cy] = self.centre;
@@ -89,8 +96,10 @@ impl Glasses {
             }
             let reach = 1.3 * (ax.abs() + bx.abs()).max(ay.abs() + by.abs());
             let last = canvas.side as f32 - 1.0;
-            let (x0, x1) = ((middle.x - reach).clamp(0.0, last), (middle.x + reach).clamp(0.0, last));
-            let (y0, y1) = ((middle.y - reach).clamp(0.0, last), (middle.y + reach).clamp(0.0, last));
+            let (x0, x1) =
+                ((middle.x - reach).clamp(0.0, last), (middle.x + reach).clamp(0.0, last));
+            let (y0, y1) =
+                ((middle.y - reach).clamp(0.0, last), (middle.y + reach).clamp(0.0, last));
             for row in y0 as usize..=y1 as usize {
                 for column in x0 as usize..=x1 as usize {
                     let (px, py) = (column as f32 + 0.5 - middle.x, row as f32 + 0.5 - middle.y);
@@ -113,7 +122,14 @@ impl Glasses {
     }
 
     /// Draws rims, bridge and temples.
-    pub(super) fn frame(&self, canvas: &mut Canvas, camera: &Camera, light: &Light, place: impl Fn(V3) -> V3, half_width: f32) {
+    pub(super) fn frame(
+        &self,
+        canvas: &mut Canvas,
+        camera: &Camera,
+        light: &Light,
+        place: impl Fn(V3) -> V3,
+        half_width: f32,
+    ) {
         let mut link = |p: V3, normal: V3, radius: f32| {
             let shine = normal.dot(light.key).max(0.0);
             let spark = if self.metal { 0.9 } else { 0.25 };
@@ -122,7 +138,9 @@ impl Glasses {
             let at = camera.project(place(p));
             canvas.dot(at, radius * camera.scale, colour, 0.95);
         };
-        let steps = ((self.half[0] + self.half[1]) * 3.2 * camera.scale / (self.wire * camera.scale).max(0.6) * 2.0)
+        let steps = ((self.half[0] + self.half[1]) * 3.2 * camera.scale
+            / (self.wire * camera.scale).max(0.6)
+            * 2.0)
             .clamp(60.0, 600.0) as usize;
         for side in [-1.0, 1.0] {
             // Temples first: the rims lie in front of them.
@@ -137,7 +155,11 @@ impl Glasses {
                 let turn = 2.0 * PI * k as f32 / steps as f32;
                 let (sin, cos) = sincos(turn);
                 let top = if self.metal { 1.0 } else { 1.0 + 0.25 * sin.max(0.0) };
-                link(self.rim(side, turn), v3(side * cos * 0.5, 0.7 * sin + 0.3, 0.7).unit(), self.wire * top);
+                link(
+                    self.rim(side, turn),
+                    v3(side * cos * 0.5, 0.7 * sin + 0.3, 0.7).unit(),
+                    self.wire * top,
+                );
             }
         }
         let inner = self.centre[0] - self.half[0];

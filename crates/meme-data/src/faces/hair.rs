@@ -184,9 +184,9 @@ impl Hair {
                 self.ears = false;
             }
             Plan::Curly => {
-                self.length = dice.range(0.6, 1.5);
+                self.length = dice.range(0.55, 1.15);
                 self.volume = dice.range(0.16, 0.28);
-                self.gravity = 0.38;
+                self.gravity = 0.48;
                 self.curl = dice.range(0.035, 0.06);
                 self.turns = dice.range(3.5, 6.0);
                 self.clump = 0.75;
@@ -271,8 +271,9 @@ impl Hair {
                 let over = v3(side * 1.0, 0.10 + 0.3 * front, -0.30 - 0.25 * front);
                 over.mix(v3(0.05 * outer, -0.75, -0.55), 1.0 - top)
             }
-            Plan::SweptBack => v3(0.12 * outer, 0.25 * front, -1.0)
-                .mix(v3(0.0, -0.30, -1.0), 1.0 - top),
+            Plan::SweptBack => {
+                v3(0.12 * outer, 0.25 * front, -1.0).mix(v3(0.0, -0.30, -1.0), 1.0 - top)
+            }
             Plan::Tousled => {
                 let away = p - v3(self.part * 0.5, skull.crown_y(), -0.30);
                 v3(away.x * 0.8 + 0.45 * side.signum(), 0.1, away.z * 0.8)

@@ -40,7 +40,8 @@ impl Hat {
         let weights = [1.0, 0.9, 0.5, 0.2 + 0.5 * feminine];
         let kind = [Kind::Beanie, Kind::Cap, Kind::Fedora, Kind::Sun][dice.weighted(&weights)];
         let straw = srgb(214, 186, 136);
-        let dark = dice.pick([srgb(46, 40, 38), srgb(92, 76, 60), srgb(110, 106, 100), srgb(30, 34, 44)]);
+        let dark =
+            dice.pick([srgb(46, 40, 38), srgb(92, 76, 60), srgb(110, 106, 100), srgb(30, 34, 44)]);
         let (colour, tall, brim) = match kind {
             Kind::Beanie => (fabric(&mut dice), dice.range(0.10, 0.24), 0.0),
             Kind::Cap => (fabric(&mut dice), dice.range(0.03, 0.08), dice.range(0.42, 0.52)),
@@ -69,7 +70,13 @@ impl Hat {
     }
 
     /// Adds crown and brim.
-    pub(super) fn build(&self, mesh: &mut Mesh, detail: Detail, skull: &Skull, place: impl Fn(V3) -> V3) {
+    pub(super) fn build(
+        &self,
+        mesh: &mut Mesh,
+        detail: Detail,
+        skull: &Skull,
+        place: impl Fn(V3) -> V3,
+    ) {
         let (rows, columns) = (detail.count(16, 48), detail.count(32, 96));
         let (half, front, back) = skull.girth();
         let seam = 0.22;
@@ -86,7 +93,12 @@ impl Hat {
             let (sin, cos) = sincos(2.0 * PI * column as f32 / columns as f32 - PI);
             let reach = if cos > 0.0 { front - AXIS_Z } else { AXIS_Z - back };
             let rim = self.rim_at(AXIS_Z + reach * cos);
-            let gap = 0.055 + if self.kind == Kind::Beanie { 0.02 + 0.035 * smooth(0.60, 0.66, v) } else { 0.0 };
+            let gap = 0.055
+                + if self.kind == Kind::Beanie {
+                    0.02 + 0.035 * smooth(0.60, 0.66, v)
+                } else {
+                    0.0
+                };
             let top = skull.rise + self.tall + gap;
             // From the pole outwards, then down to the rim.
             let turn = v * 0.5 * PI;
@@ -108,7 +120,10 @@ impl Hat {
                 AXIS_Z + (reach + gap) * fit * wide * cos,
             );
             if self.kind == Kind::Fedora {
-                at.y -= 0.10 * mound(at.x, 0.0, 0.30, 1.0) * smooth(0.45, 0.1, v) * smooth(-0.9, 0.2, cos);
+                at.y -= 0.10
+                    * mound(at.x, 0.0, 0.30, 1.0)
+                    * smooth(0.45, 0.1, v)
+                    * smooth(-0.9, 0.2, cos);
             }
             vertex(at, v, 1.0)
         });
@@ -117,7 +132,13 @@ impl Hat {
         }
     }
 
-    fn build_brim(&self, mesh: &mut Mesh, detail: Detail, [half, front, back]: [f32; 3], vertex: impl Fn(V3, f32, f32) -> Vertex) {
+    fn build_brim(
+        &self,
+        mesh: &mut Mesh,
+        detail: Detail,
+        [half, front, back]: [f32; 3],
+        vertex: impl Fn(V3, f32, f32) -> Vertex,
+    ) {
         let (rows, columns) = (detail.count(5, 12), detail.count(33, 97));
         let cap = self.kind == Kind::Cap;
         let low = (self.rim - 0.22) / 1.0;
@@ -135,7 +156,7 @@ impl Hat {
                 let (width, drop) = if cap {
                     let edge = angle.abs() / span;
                     let ahead = (1.0 - edge * edge * edge * edge).max(0.0).sqrt();
-                    (self.brim * ahead, 0.20 * r + 0.26 * sin * sin * r)
+                    (self.brim * ahead, 0.22 * r + 0.13 * sin * sin * r)
                 } else {
                     (self.brim, 0.10 * r * cos.max(0.0) - 0.10 * r * sin * sin + 0.04 * r)
                 };
@@ -153,7 +174,14 @@ impl Hat {
     }
 
     /// Light from a point of the hat.
-    pub(super) fn shade(&self, at: &Vertex, brim: bool, noise: &Noise, light: &Light, finest: f32) -> V3 {
+    pub(super) fn shade(
+        &self,
+        at: &Vertex,
+        brim: bool,
+        noise: &Noise,
+        light: &Light,
+        finest: f32,
+    ) -> V3 {
         let p = at.rest;
         let angle_like = p.x / (p.z.abs() + 0.35);
         let mut normal = at.normal.unit();

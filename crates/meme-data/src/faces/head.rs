@@ -118,7 +118,8 @@ impl Head {
         mesh.grid(Material::Head, [rows, columns], true, |row, column| {
             let (angle, sin, cos) = turns[column];
             let base = rings[row].point(sin, cos);
-            let front = smooth(0.05, 0.45, cos) * smooth(0.9, 0.75, row as f32 / rows as f32 - 0.08);
+            let front =
+                smooth(0.05, 0.45, cos) * smooth(0.9, 0.75, row as f32 / rows as f32 - 0.08);
             let z = if front > 0.0 { base.z + front * self.relief(base.x, base.y) } else { base.z };
             let at = v3(base.x, base.y, z);
             let extra = hair(angle.abs(), at);
@@ -146,8 +147,12 @@ impl Head {
             let fold = 0.028 * mound(r - 0.55, 0.0, 0.18, 1.0) * smooth(-0.2, 0.4, sin + 0.5 * cos);
             let lobe = 0.03 * mound(r * cos, r * sin + 0.8, 0.5, 0.3);
             let lift = rim + bowl + fold + lobe - 0.04 * r * r * r * r;
-            let at = centre + up * (sin * r * tall) + back * (cos * r * half + 0.03) + normal * (lift + 0.05);
-            let open = 1.0 - 0.60 * mound(r * cos + 0.3, r * sin + 0.05, 0.5, 0.6)
+            let at = centre
+                + up * (sin * r * tall)
+                + back * (cos * r * half + 0.03)
+                + normal * (lift + 0.05);
+            let open = 1.0
+                - 0.60 * mound(r * cos + 0.3, r * sin + 0.05, 0.5, 0.6)
                 - 0.25 * mound(r - 0.72, 0.0, 0.12, 1.0);
             Vertex { at, rest: at, open: open.max(0.2), lit: 1.0, extra: 0.0, ..Vertex::default() }
         });

@@ -1,5 +1,6 @@
 //! Earrings and necklaces.
 
+use super::body::Body;
 use super::dice::{Aspect, Source};
 use super::light::Light;
 use super::numeric::{PI, V3, sincos, smooth, v3};
@@ -15,18 +16,30 @@ pub(super) struct Jewellery {
     /// How far a necklace hangs.
     necklace: Option<f32>,
     pearls: bool,
+    /// What they are fastened to: the neck, and ears this far from the middle.
+    body: Body,
+    half_width: f32,
     colour: V3,
 }
 
 impl Jewellery {
-    pub(super) fn draw(source: Source, person: &Person, ears: bool) -> Self {
+    pub(super) fn draw(
+        source: Source,
+        person: &Person,
+        ears: bool,
+        half_width: f32,
+        body: &Body,
+    ) -> Self {
         let mut dice = source.dice(Aspect::Jewellery);
-        let likely = 0.08 + 0.55 * person.feminine * person.feminine;
+        let likely = 0.04 + 0.55 * person.feminine * person.feminine;
         let hoop = dice.chance(0.5);
         let size = if hoop { dice.range(0.09, 0.17) } else { dice.range(0.028, 0.045) };
         Self {
             earring: (dice.chance(likely) && ears).then_some((size, hoop)),
-            necklace: dice.chance(0.5 * likely).then(|| dice.range(0.0, 0.12)),
+            necklace: (dice.chance(0.8 * likely) && body.bares_neck())
+                .then(|| dice.range(0.0, 0.10)),
+            body: *body,
+            half_width,
             pearls: dice.chance(0.35),
             colour: dice.pick([srgb(222, 178, 96), srgb(206, 206, 210), srgb(214, 186, 130)]),
         }
@@ -38,7 +51,6 @@ impl Jewellery {
         canvas: &mut Canvas,
         camera: &Camera,
         light: &Light,
-        half_width: f32,
         head: impl Fn(V3) -> V3,
         body: impl Fn(V3) -> V3,
     ) {
@@ -52,17 +64,22 @@ impl Jewellery {
         };
         if let Some((size, hoop)) = self.earring {
             for side in [-1.0, 1.0] {
-                let lobe = v3(side * (0.965 * half_width + 0.015), -0.425, -0.05);
+                let lobe = v3(side * (0.965 * self.half_width + 0.015), -0.425, -0.05);
                 if hoop {
                     for k in 0..90_u8 {
                         let turn = 2.0 * PI * f32::from(k) / 90.0;
                         let (sin, cos) = sincos(turn);
-                        let p = lobe + v3(side * 0.62 * size * sin, size * (cos - 1.0), 0.7 * size * sin);
+                        let p = lobe
+                            + v3(side * 0.62 * size * sin, size * (cos - 1.0), 0.7 * size * sin);
                         let normal = v3(side * 0.4, cos, 0.6 + 0.5 * sin).unit();
                         link(head(p), 0.012, metal(normal));
                     }
                 } else {
-                    let bright = if self.pearls { srgb(232, 226, 216) * 0.8 } else { metal(v3(0.2, 0.4, 0.9)) };
+                    let bright = if self.pearls {
+                        srgb(232, 226, 216) * 0.8
+                    } else {
+                        metal(v3(0.2, 0.4, 0.9))
+                    };
                     let at = head(lobe + v3(side * 0.03, 0.03, 0.05));
                     link(at, size, bright * 0.7);
                     link(at + v3(0.2 * size, 0.3 * size, 0.05), 0.5 * size, bright);
@@ -73,8 +90,8 @@ impl Jewellery {
             let beads = if self.pearls { 38_u8 } else { 150 };
             for k in 0..=beads {
                 let t = 2.0 * f32::from(k) / f32::from(beads) - 1.0;
-                let x = 0.46 * t;
-                let p = v3(x, -1.44 - drop + (0.16 + drop) * t * t, 0.30 - 0.42 * t * t + 0.10 * drop);
+                let x = 0.42 * t;
+                let p = self.body.front(x, -1.42 - drop + (0.17 + drop) * t * t);
                 let shade = 0.65 + 0.35 * smooth(-1.0, 1.0, t * light.key.x.signum());
                 if self.pearls {
                     link(body(p), 0.020, srgb(226, 220, 208) * (0.72 * shade));

@@ -103,7 +103,15 @@ impl Light {
     /// The light on a strand of hair with direction `along` on a mass of hair with outward
     /// direction `out` (Kajiya and Kay 1989): the mass gives the soft shading, the fibre the
     /// highlights across it.
-    pub(super) fn fibre(&self, colour: V3, along: V3, out: V3, lit: f32, open: f32, gloss: f32) -> V3 {
+    pub(super) fn fibre(
+        &self,
+        colour: V3,
+        along: V3,
+        out: V3,
+        lit: f32,
+        open: f32,
+        gloss: f32,
+    ) -> V3 {
         let cos = along.dot(self.key);
         let sin = (1.0 - cos * cos).max(0.0).sqrt();
         let mass = wrapped(out.dot(self.key), 0.45);

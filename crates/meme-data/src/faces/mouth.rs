@@ -43,19 +43,22 @@ impl Mouth {
         } else {
             0.0
         };
-        let full = dice.bell(0.22) + 0.25 * person.feminine + 0.25 * person.melanin - 0.3 * person.age;
+        let full =
+            dice.bell(0.22) + 0.25 * person.feminine + 0.25 * person.melanin - 0.3 * person.age;
         let fullness = (1.0 + full).clamp(0.6, 1.38) * (1.0 - 0.15 * smile.max(0.0));
-        let red = skin.times(v3(0.86, 0.50, 0.50)).mix(srgb(190, 92, 92), 0.30 - 0.15 * person.melanin);
-        let lipstick = (dice.chance(0.5 * person.feminine * (person.feminine - 0.35).max(0.0) * 2.0))
-            .then(|| {
-                dice.pick([
-                    srgb(176, 40, 52),
-                    srgb(200, 70, 84),
-                    srgb(150, 36, 60),
-                    srgb(204, 92, 84),
-                    srgb(190, 96, 104),
-                ])
-            });
+        let red =
+            skin.times(v3(0.86, 0.50, 0.50)).mix(srgb(190, 92, 92), 0.30 - 0.15 * person.melanin);
+        let lipstick = (dice
+            .chance(0.5 * person.feminine * (person.feminine - 0.35).max(0.0) * 2.0))
+        .then(|| {
+            dice.pick([
+                srgb(176, 40, 52),
+                srgb(200, 70, 84),
+                srgb(150, 36, 60),
+                srgb(204, 92, 84),
+                srgb(190, 96, 104),
+            ])
+        });
         Self {
             y: marks.mouth_y,
             half: (0.268 + dice.bell(0.012)) * (1.0 + 0.20 * smile.max(0.0)),
@@ -119,7 +122,8 @@ impl Mouth {
         let seam = if y > top { y - top } else { bottom - y };
         let width = 0.016 + 0.5 * finest;
         let shade = 0.72 * hill((seam / width) * (seam / width)) * (0.75 + 0.25 * q);
-        let (reach, edge) = if y > top { (upper - top, upper - y) } else { (bottom - lower, y - lower) };
+        let (reach, edge) =
+            if y > top { (upper - top, upper - y) } else { (bottom - lower, y - lower) };
         let cover = smooth(0.0, 0.022, edge) * smooth(1.0, 0.93, q);
         let upper_lip = y > top;
         let colour = match self.lipstick {
@@ -143,7 +147,8 @@ impl Mouth {
         let tooth = x / 0.050;
         let gap = beside(tooth).abs() - 0.5;
         let line = hill((gap * 0.05 / 0.006) * (gap * 0.05 / 0.006)) * smooth(0.02, 0.006, finest);
-        let shade = (1.0 - 0.30 * line) * (1.0 - 0.5 * q * q) * (0.62 + 0.38 * smooth(0.0, 0.25, depth));
+        let shade =
+            (1.0 - 0.30 * line) * (1.0 - 0.5 * q * q) * (0.62 + 0.38 * smooth(0.0, 0.25, depth));
         let ivory = srgb(232, 222, 206) * shade;
         Part::Inside { colour: dark.mix(ivory, teeth), gloss: 0.35 * teeth }
     }

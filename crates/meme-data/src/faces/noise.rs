@@ -7,10 +7,12 @@ use super::dice::Dice;
 use super::numeric::{mix, smooth, whole};
 
 /// Values at lattice points, hashed by a random permutation.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Noise {
     permutation: [u8; 256],
     values: [f32; 256],
+    /// What `finest` is multiplied with in [`Noise::octaves`].
+    averaged: f32,
 }
 
 impl Noise {
@@ -24,12 +26,18 @@ impl Noise {
         for last in (1..256).rev() {
             permutation.swap(last, dice.below(last + 1));
         }
-        Self { permutation, values }
+        Self { permutation, values, averaged: 1.0 }
+    }
+
+    /// The same noise for drawing `samples * samples` samples that will be averaged: octaves that
+    /// the average would remove are not drawn.
+    pub(super) fn averaged(&self, samples: usize) -> Self {
+        Self { averaged: (0.6 * samples as f32).max(1.0), ..self.clone() }
     }
 
     #[inline]
     fn hash(&self, x: i32, y: i32) -> u8 {
-        self.permutation[(self.permutation[(x & 255) as usize] as i32 + y & 255) as usize]
+        self.permutation[((i32::from(self.permutation[(x & 255) as usize]) + y) & 255) as usize]
     }
 
     /// A lattice point's value, -1..1.
@@ -44,9 +52,9 @@ impl Noise {
         let ((ix, tx), (iy, ty)) = (whole(x), whole(y));
         let (tx, ty) = (fade(tx), fade(ty));
         let left = i32::from(self.permutation[(ix & 255) as usize]);
-        let right = i32::from(self.permutation[(ix + 1 & 255) as usize]);
+        let right = i32::from(self.permutation[((ix + 1) & 255) as usize]);
         let value = |column: i32, row: i32| {
-            self.values[self.permutation[(column + row & 255) as usize] as usize]
+            self.values[self.permutation[((column + row) & 255) as usize] as usize]
         };
         mix(
             mix(value(left, iy), value(right, iy), tx),
@@ -76,7 +84,7 @@ impl Noise {
     /// small pictures free of moire and equal to large ones made smaller.
     pub(super) fn octaves(&self, x: f32, y: f32, gain: f32, finest: f32) -> f32 {
         let (mut frequency, mut amplitude, mut sum) = (1.0_f32, 1.0_f32, 0.0_f32);
-        let mut pixels = 1.0 / finest;
+        let mut pixels = 1.0 / (finest * self.averaged);
         for octave in 0..10_u8 {
             if pixels <= 0.5 {
                 break;

@@ -45,7 +45,8 @@ impl Nose {
         }
         let v = (root_y - y) / (root_y - self.tip_y);
         let (ridge, half) = if v <= 1.0 {
-            let slope = 0.05 + (self.height - 0.05) * v + self.hump * hill((v - 0.45) * (v - 0.45) * 9.0);
+            let slope =
+                0.05 + (self.height - 0.05) * v + self.hump * hill((v - 0.45) * (v - 0.45) * 9.0);
             (smooth(-0.6, 0.45, v) * slope, mix(self.root, self.ball, v.max(0.0)))
         } else {
             let q = ((self.tip_y - y) / (self.tip_y - self.base_y)).min(1.0);
@@ -55,7 +56,8 @@ impl Nose {
         let ridge = ridge * (1.0 - 0.30 * smooth(0.55, 1.0, v));
         let core = hill((x / (1.75 * half)) * (x / (1.75 * half)));
         let skirt = hill((x / (3.6 * half)) * (x / (3.6 * half)));
-        let bulb = (0.034 + 0.30 * self.height) * mound(x, y - self.tip_y - 0.020, 1.85 * self.ball, 0.140);
+        let bulb = (0.034 + 0.30 * self.height)
+            * mound(x, y - self.tip_y - 0.020, 1.85 * self.ball, 0.140);
         let wings = self.wing * mound(x - self.wing_x, y - self.base_y - 0.062, 0.090, 0.088);
         ridge * (0.56 * core + 0.44 * skirt) + bulb + wings
     }

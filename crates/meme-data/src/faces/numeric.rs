@@ -126,16 +126,8 @@ impl Turn {
         let (sp, cp) = sincos(-pitch);
         let (sr, cr) = sincos(roll);
         let yawed = [v3(cy, 0.0, sy), v3(0.0, 1.0, 0.0), v3(-sy, 0.0, cy)];
-        let pitched = [
-            yawed[0],
-            yawed[1] * cp - yawed[2] * sp,
-            yawed[1] * sp + yawed[2] * cp,
-        ];
-        Self([
-            pitched[0] * cr - pitched[1] * sr,
-            pitched[0] * sr + pitched[1] * cr,
-            pitched[2],
-        ])
+        let pitched = [yawed[0], yawed[1] * cp - yawed[2] * sp, yawed[1] * sp + yawed[2] * cp];
+        Self([pitched[0] * cr - pitched[1] * sr, pitched[0] * sr + pitched[1] * cr, pitched[2]])
     }
 
     #[inline]

@@ -5,7 +5,11 @@ use super::numeric::{V3, v3};
 
 /// The linear colour of an sRGB triple.
 pub(super) fn srgb(red: u8, green: u8, blue: u8) -> V3 {
-    v3(linear(f32::from(red) / 255.0), linear(f32::from(green) / 255.0), linear(f32::from(blue) / 255.0))
+    v3(
+        linear(f32::from(red) / 255.0),
+        linear(f32::from(green) / 255.0),
+        linear(f32::from(blue) / 255.0),
+    )
 }
 
 /// sRGB's transfer function (IEC 61966-2-1), from coded to linear.
@@ -59,6 +63,13 @@ pub(super) fn hair(melanin: f32, age: f32, dice: &mut Dice) -> V3 {
     ];
     let weights = kinds.map(|(weight, _)| weight);
     kinds[dice.weighted(&weights)].1
+}
+
+/// The colour that dyed hair had before: what brows and beards keep. Natural colours stay.
+pub(super) fn undyed(hair: V3) -> V3 {
+    let cold = hair.x < hair.y.max(hair.z);
+    let pink = hair.z > 0.7 * hair.y && hair.x > 2.5 * hair.z;
+    if cold || pink { srgb(58, 42, 34) } else { hair }
 }
 
 /// Irises.

@@ -65,12 +65,13 @@ impl Portrait {
         let (pitch, roll) = (dice.bell(0.055) - 0.02, dice.bell(0.035));
         let lean = dice.bell(0.05);
         let tone = skin.tone.luminance();
-        let jewellery = Jewellery::draw(source, &person, hair.ears);
+        let body = Body::draw(source, &person);
+        let jewellery = Jewellery::draw(source, &person, hair.ears, head.skull.girth().0, &body);
         Self {
             glasses: Glasses::draw(source, &person, &head),
             light: Light::draw(source),
-            skin: skin.with_stubble(beard.stubble),
-            body: Body::draw(source, &person),
+            skin: skin.with_beard(beard),
+            body,
             background: Background::draw(source),
             ears: [dice.range(0.92, 1.08), dice.range(0.28, 0.60)],
             turn: Turn::new(yaw, pitch, roll),
@@ -119,7 +120,7 @@ impl Portrait {
             scale,
         };
         let mut mesh = self.surfaces(detail);
-        let strokes = Strokes::new(self, self.source, side, scale);
+        let strokes = Strokes::new(self.source, side, scale);
         let mut shadows = Shadows::new(self.light.key, self.place(v3(0.0, -0.2, 0.0)));
         for vertex in &mesh.vertices {
             shadows.block(vertex.at);
@@ -144,7 +145,7 @@ impl Portrait {
             glasses.frame(&mut canvas, &camera, &self.light, |p| self.place(p), half_width);
         }
         let (on_head, on_body) = (|p| self.place(p), |p| self.place_body(p));
-        self.jewellery.draw_on(&mut canvas, &camera, &self.light, half_width, on_head, on_body);
+        self.jewellery.draw_on(&mut canvas, &camera, &self.light, on_head, on_body);
         strokes.hair(self, &mut canvas, &camera, &shadows);
         develop(&canvas.colour, size, samples, self.exposure)
     }
@@ -175,6 +176,7 @@ impl Portrait {
     fn paint(&self, canvas: &mut Canvas, mesh: &Mesh, size: usize, samples: usize, finest: f32) {
         let side = canvas.side;
         let scalp = self.scalp();
+        let noise = self.noise.averaged(samples);
         let unit = 1.0 / size as f32;
         // The background is smooth: one sample a pixel is enough.
         let mut backdrop = vec![None; size];
@@ -186,9 +188,10 @@ impl Portrait {
                 let at = row * side + column;
                 canvas.colour[at] = match canvas.seen(at) {
                     Some((triangle, [wb, wc])) => {
-                        let [a, b, c] = mesh.triangles[triangle].map(|k| &mesh.vertices[k as usize]);
+                        let [a, b, c] =
+                            mesh.triangles[triangle].map(|k| &mesh.vertices[k as usize]);
                         let vertex = Vertex::blend(a, b, c, wb, wc);
-                        self.shade(mesh.materials[triangle], &vertex, scalp, finest)
+                        self.shade(mesh.materials[triangle], &vertex, scalp, &noise, finest)
                     }
                     None => *backdrop[column / samples].get_or_insert_with(|| {
                         let x = ((column / samples) as f32 + 0.5) * unit;
@@ -211,8 +214,8 @@ impl Portrait {
         self.skin.tone.mix(self.hair.colour * 0.62, share)
     }
 
-    fn shade(&self, material: Material, at: &Vertex, scalp: V3, finest: f32) -> V3 {
-        let (noise, light) = (&self.noise, &self.light);
+    fn shade(&self, material: Material, at: &Vertex, scalp: V3, noise: &Noise, finest: f32) -> V3 {
+        let light = &self.light;
         match material {
             Material::Head => self.skin.face(at, &self.head, noise, light, scalp, finest),
             Material::Ear => self.skin.plain(at, noise, light, finest, 0.9),

@@ -133,7 +133,14 @@ impl Canvas {
     /// nor gap: every pixel column (or row, for steep ones) is covered by exactly the area that the
     /// stroke's edges enclose. `width` is in pixels and may be less than one. What lies more than
     /// `bias` in front hides it.
-    pub(super) fn stroke(&mut self, ends: [V3; 2], colours: [V3; 2], width: [f32; 2], opacity: f32, bias: f32) {
+    pub(super) fn stroke(
+        &mut self,
+        ends: [V3; 2],
+        colours: [V3; 2],
+        width: [f32; 2],
+        opacity: f32,
+        bias: f32,
+    ) {
         let [a, b] = ends;
         let (dx, dy) = (b.x - a.x, b.y - a.y);
         let steep = dy.abs() > dx.abs();
@@ -189,8 +196,10 @@ impl Canvas {
     /// A round dot that hides what is behind it: a link of a thick line.
     pub(super) fn dot(&mut self, centre: V3, radius: f32, colour: V3, opacity: f32) {
         let limit = self.side as f32 - 1.0;
-        let (low_x, high_x) = ((centre.x - radius - 1.0).max(0.0), (centre.x + radius + 1.0).min(limit));
-        let (low_y, high_y) = ((centre.y - radius - 1.0).max(0.0), (centre.y + radius + 1.0).min(limit));
+        let (low_x, high_x) =
+            ((centre.x - radius - 1.0).max(0.0), (centre.x + radius + 1.0).min(limit));
+        let (low_y, high_y) =
+            ((centre.y - radius - 1.0).max(0.0), (centre.y + radius + 1.0).min(limit));
         if low_x > high_x || low_y > high_y {
             return;
         }

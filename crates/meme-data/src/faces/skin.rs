@@ -1,5 +1,6 @@
 //! Skin, lips, eyes and brows: how a point of the head looks.
 
+use super::beard::Beard;
 use super::dice::{Aspect, Source};
 use super::head::Head;
 use super::light::{Light, Surface};
@@ -22,7 +23,7 @@ pub(super) struct Skin {
     freckles: f32,
     oil: f32,
     person: Person,
-    stubble: f32,
+    beard: Option<Beard>,
     wrinkle_phase: f32,
 }
 
@@ -37,15 +38,15 @@ impl Skin {
             blush: if dice.chance(0.5 * person.feminine) { dice.range(0.3, 0.8) } else { 0.0 },
             freckles: if freckled { dice.range(0.4, 1.0) } else { 0.0 },
             oil: dice.range(0.10, 0.26),
-            stubble: 0.0,
+            beard: None,
             wrinkle_phase: dice.range(0.0, 10.0),
             person: *person,
         }
     }
 
-    /// The same skin with the shadow of a shaved beard, 0..1.
-    pub(super) fn with_stubble(mut self, stubble: f32) -> Self {
-        self.stubble = stubble;
+    /// The same skin, darkened where a beard grows or was shaved.
+    pub(super) fn with_beard(mut self, beard: Beard) -> Self {
+        self.beard = (beard.stubble > 0.0 || beard.grown()).then_some(beard);
         self
     }
 
@@ -56,7 +57,14 @@ impl Skin {
     }
 
     /// Light from a point of bare skin away from the features (ears, neck).
-    pub(super) fn plain(&self, at: &Vertex, noise: &Noise, light: &Light, finest: f32, flush: f32) -> V3 {
+    pub(super) fn plain(
+        &self,
+        at: &Vertex,
+        noise: &Noise,
+        light: &Light,
+        finest: f32,
+        flush: f32,
+    ) -> V3 {
         let mottle = self.mottle(at.rest, noise, finest);
         let tone = self.redden(self.tone, flush) * mottle;
         let surface = Surface {
@@ -76,101 +84,106 @@ impl Skin {
     }
 
     /// Light from a point of the head. `scalp` is the colour of hair seen at its roots.
-    pub(super) fn face(&self, at: &Vertex, head: &Head, noise: &Noise, light: &Light, scalp: V3, finest: f32) -> V3 {
+    pub(super) fn face(
+        &self,
+        at: &Vertex,
+        head: &Head,
+        noise: &Noise,
+        light: &Light,
+        scalp: V3,
+        finest: f32,
+    ) -> V3 {
         let p = at.rest;
-        let (x, y, ax) = (p.x, p.y, p.x.abs());
         let front = p.z > 0.15;
-        let mut normal = at.normal.unit();
-        let mut open = at.open;
-        let mut dark = 0.0_f32;
-        if front && head.eyes.near(x, y) {
-            if let Some(ball) = head.eyes.ball(x, y, noise, light.key, finest) {
-                let bent = (normal + v3(ball.bend[0], ball.bend[1], 0.4)).unit();
-                let surface = Surface {
-                    albedo: ball.colour,
-                    normal: bent,
-                    gloss: 0.03,
-                    tight: 0.9,
-                    wrap: V3::all(0.5),
-                    open: open.max(0.75),
-                };
-                return light.shade(&surface, 0.35 + 0.65 * at.lit) + V3::all(ball.glint * (0.4 + 0.5 * at.lit));
-            }
+        let normal = at.normal.unit();
+        if front
+            && head.eyes.near(p.x, p.y)
+            && let Some(ball) = head.eyes.ball(p.x, p.y, noise, light.key, finest)
+        {
+            let bent = (normal + v3(ball.bend[0], ball.bend[1], 0.4)).unit();
+            let (wrap, open) = (V3::all(0.5), at.open.max(0.75));
+            let albedo = ball.colour;
+            let eye = Surface { albedo, normal: bent, gloss: 0.0, tight: 0.0, wrap, open };
+            let glint = V3::all(ball.glint * (0.4 + 0.5 * at.lit));
+            return light.shade(&eye, 0.35 + 0.65 * at.lit) + glint;
         }
-        let mottle = self.mottle(p, noise, finest);
-        let mut colour = self.tone;
-        let mut gloss = self.oil * (0.45 + 0.55 * mound(ax, y - 0.1, 0.45, 0.9));
-        let mut tight = 0.22;
+        let mut s = Surface {
+            albedo: self.tone,
+            normal,
+            gloss: self.oil * (0.45 + 0.55 * mound(p.x.abs(), p.y - 0.1, 0.45, 0.9)),
+            tight: 0.22,
+            wrap: SKIN_WRAP,
+            open: at.open,
+        };
+        let mut dark = if front { self.complexion(&mut s, p, head, noise, finest) } else { 0.0 };
+        s.albedo = s.albedo * self.mottle(p, noise, finest);
         if front {
-            let cheeks = mound(ax - 0.40, y + 0.34, 0.30, 0.24);
-            let nose = mound(ax, y - head.marks.tip_y, 0.20, 0.20);
-            let chin = mound(ax, y - head.marks.chin_y - 0.1, 0.25, 0.2);
-            colour = self.redden(colour, 0.75 * cheeks + 0.8 * nose + 0.35 * chin);
-            if self.blush > 0.0 {
-                let high = mound(ax - 0.46, y + 0.26 - 0.25 * (ax - 0.46), 0.28, 0.17);
-                let rouge = v3(self.tone.x, self.tone.y * 0.58, self.tone.z * 0.62);
-                colour = colour.mix(rouge, self.blush * 0.6 * high);
-            }
-            colour = self.freckled(colour, x, y, noise, finest);
-            dark = head.nose.darkness(ax, y).max(head.mouth.darkness(x, y, &self.person));
-            gloss += 0.10 * mound(ax, y - head.marks.tip_y - 0.02, 0.07, 0.07);
-            let line = self.wrinkles(x, y, noise, finest);
-            dark = dark.max(line);
-            if self.stubble > 0.0 {
-                let zone = crate_beard_zone(head, x, y, p.z);
-                let speck = noise.octaves(40.0 * x, 40.0 * y, 0.9, 40.0 * finest);
-                let shade = self.stubble * zone * (0.85 + 0.3 * speck).clamp(0.0, 1.4);
-                colour = colour.mix(v3(self.tone.x * 0.40, self.tone.y * 0.42, self.tone.z * 0.46), 0.55 * shade);
-            }
+            dark = dark.max(self.around_eyes(&mut s, p, head, finest));
         }
-        colour = colour * mottle;
-        if front && head.eyes.near(x, y) {
-            let (lash, fold, paint) = head.eyes.lids(x, y, finest);
-            if let Some((tint, strength)) = paint {
-                colour = colour.mix(tint.mix(self.tone, 0.3), strength);
-            }
-            dark = dark.max(fold);
-            colour = colour.mix(v3(0.012, 0.009, 0.008), lash);
-            gloss *= 1.0 - lash;
-        }
-        if front && y > -0.05 {
-            let brow = head.brows.cover(ax, y);
-            colour = colour.mix(head.brows.colour, brow);
-            gloss *= 1.0 - brow;
-        }
-        let creased = v3(colour.x * 0.30, colour.y * 0.17, colour.z * 0.15);
-        colour = colour.mix(creased, dark);
-        open *= 1.0 - 0.5 * dark;
-        let mut wrap = SKIN_WRAP;
-        if front {
-            match head.mouth.part(x, y, finest) {
-                Some(Part::Lip { colour: lip, cover, gloss: shine, shade }) => {
-                    let lines = 1.0 + 0.10 * noise.plane(46.0 * x, 9.0 * y) * smooth(0.02, 0.008, finest);
-                    let lip = (lip * lines).mix(creased * 0.35, shade);
-                    colour = colour.mix(lip, cover);
-                    gloss = gloss + (0.55 * shine - gloss) * cover;
-                    tight = 0.22 + 0.4 * cover;
-                }
-                Some(Part::Inside { colour: inner, gloss: shine }) => {
-                    colour = inner;
-                    gloss = shine;
-                    tight = 0.8;
-                    wrap = V3::all(0.4);
-                    normal = (normal + v3(1.2 * x, 0.0, 0.5)).unit();
-                    open *= 0.9;
-                }
-                None => {}
-            }
+        let creased = v3(s.albedo.x * 0.30, s.albedo.y * 0.17, s.albedo.z * 0.15);
+        s.albedo = s.albedo.mix(creased, dark);
+        s.open *= 1.0 - 0.5 * dark;
+        if front && let Some(part) = head.mouth.part(p.x, p.y, finest) {
+            let lines = noise.plane(46.0 * p.x, 9.0 * p.y) * smooth(0.02, 0.008, finest);
+            mouth(&mut s, part, 1.0 + 0.10 * lines, creased, p.x);
         }
         // Under the hair: roots and their shade.
         if at.extra > 0.1 {
-            let fuzz = noise.octaves(16.0 * (x + 0.7 * p.z), 16.0 * y, 0.8, 16.0 * finest);
+            let fuzz = noise.octaves(16.0 * (p.x + 0.7 * p.z), 16.0 * p.y, 0.8, 16.0 * finest);
             let covered = smooth(0.35, 0.65, at.extra + 0.10 * fuzz);
-            colour = colour.mix(scalp, covered);
-            gloss *= 1.0 - covered;
+            s.albedo = s.albedo.mix(scalp, covered);
+            s.gloss *= 1.0 - covered;
         }
-        let surface = Surface { albedo: colour, normal, gloss, tight, wrap, open };
-        light.shade(&surface, at.lit)
+        light.shade(&s, at.lit)
+    }
+
+    /// Colours the front of the face: blood, rouge, freckles, beard. Returns how dark creases are.
+    fn complexion(&self, s: &mut Surface, p: V3, head: &Head, noise: &Noise, finest: f32) -> f32 {
+        let (x, y, ax) = (p.x, p.y, p.x.abs());
+        let marks = &head.marks;
+        let cheeks = mound(ax - 0.40, y + 0.34, 0.30, 0.24);
+        let nose = mound(ax, y - marks.tip_y, 0.20, 0.20);
+        let chin = mound(ax, y - marks.chin_y - 0.1, 0.25, 0.2);
+        let mut colour = self.redden(s.albedo, 0.75 * cheeks + 0.8 * nose + 0.35 * chin);
+        if self.blush > 0.0 {
+            let high = mound(ax - 0.46, y + 0.26 - 0.25 * (ax - 0.46), 0.28, 0.17);
+            let rouge = v3(self.tone.x, self.tone.y * 0.58, self.tone.z * 0.62);
+            colour = colour.mix(rouge, self.blush * 0.6 * high);
+        }
+        colour = self.freckled(colour, x, y, noise, finest);
+        s.gloss += 0.10 * mound(ax, y - marks.tip_y - 0.02, 0.07, 0.07);
+        if let Some(beard) = self.beard.as_ref().filter(|_| y < 0.1) {
+            let zone = super::beard::zone(marks, x, y, p.z);
+            let speck = noise.octaves(40.0 * x, 40.0 * y, 0.9, 40.0 * finest);
+            let shade = beard.stubble * zone * (0.85 + 0.3 * speck).clamp(0.0, 1.4);
+            let shaved = v3(self.tone.x * 0.40, self.tone.y * 0.42, self.tone.z * 0.46);
+            colour = colour.mix(shaved, 0.55 * shade);
+            let root = beard.density(head, x, y, p.z);
+            colour = colour.mix(beard.colour * 0.7, 0.72 * root);
+        }
+        s.albedo = colour;
+        let folds = head.nose.darkness(ax, y).max(head.mouth.darkness(x, y, &self.person));
+        folds.max(self.wrinkles(x, y, noise, finest))
+    }
+
+    /// Colours lids, lash lines and the skin under the brows. Returns how dark creases are.
+    fn around_eyes(&self, s: &mut Surface, p: V3, head: &Head, finest: f32) -> f32 {
+        let mut dark = 0.0;
+        if head.eyes.near(p.x, p.y) {
+            let (lash, fold, paint) = head.eyes.lids(p.x, p.y, finest);
+            if let Some((tint, strength)) = paint {
+                s.albedo = s.albedo.mix(tint.mix(self.tone, 0.3), strength);
+            }
+            s.albedo = s.albedo.mix(v3(0.012, 0.009, 0.008), lash);
+            s.gloss *= 1.0 - lash;
+            dark = fold;
+        }
+        if p.y > -0.05 {
+            let brow = head.brows.cover(p.x.abs(), p.y);
+            s.albedo = s.albedo.mix(head.brows.colour, brow);
+            s.gloss *= 1.0 - brow;
+        }
+        dark
     }
 
     fn freckled(&self, colour: V3, x: f32, y: f32, noise: &Noise, finest: f32) -> V3 {
@@ -183,7 +196,8 @@ impl Skin {
             let (u, v) = (x * scale, y * scale);
             let ((iu, tu), (iv, tv)) = (whole(u), whole(v));
             let (cu, cv) = (iu + shift, iv - shift);
-            let (du, dv) = (tu - 0.5 - 0.3 * noise.point(cu, cv), tv - 0.5 - 0.3 * noise.point(cv, cu));
+            let (du, dv) =
+                (tu - 0.5 - 0.3 * noise.point(cu, cv), tv - 0.5 - 0.3 * noise.point(cv, cu));
             let strength = noise.point(cu + 7, cv + 5).max(0.0);
             let size = 0.16 + 0.18 * strength + 0.3 * finest * scale;
             spot = spot.max(strength * smooth(size, 0.3 * size, (du * du + dv * dv).sqrt()));
@@ -205,21 +219,41 @@ impl Skin {
             let part = beside(row) * 0.095;
             let width = 0.012 + 0.4 * finest;
             let present = smooth(-0.5, 0.5, noise.line(1.7 * x + 5.0 * (row - beside(row)), 9));
-            dark = 0.62 * age * present * hill((part / width) * (part / width)) * smooth(0.55, 0.25, x.abs());
+            dark = 0.62
+                * age
+                * present
+                * hill((part / width) * (part / width))
+                * smooth(0.55, 0.25, x.abs());
         }
         let (dx, dy) = (x.abs() - 0.50, y + 0.01);
         if dx > 0.0 && dx < 0.2 && dy.abs() < 0.14 {
             let fan = dy / (0.05 + dx) * 4.0;
             let part = beside(fan) * (0.05 + dx) / 4.0;
             let width = 0.008 + 0.4 * finest;
-            let crow = hill((part / width) * (part / width)) * hill((dx - 0.08) * (dx - 0.08) * 110.0);
+            let crow =
+                hill((part / width) * (part / width)) * hill((dx - 0.08) * (dx - 0.08) * 110.0);
             dark = dark.max(0.55 * age * crow * smooth(0.14, 0.08, dy.abs()));
         }
         dark
     }
 }
 
-/// Where a beard would grow.
-fn crate_beard_zone(head: &Head, x: f32, y: f32, z: f32) -> f32 {
-    super::beard::zone(&head.marks, x, y, z)
+/// Turns skin into lip or the inside of the mouth; `lines` are the lips' fine furrows, around 1.
+fn mouth(s: &mut Surface, part: Part, lines: f32, creased: V3, x: f32) {
+    match part {
+        Part::Lip { colour, cover, gloss, shade } => {
+            let lip = (colour * lines).mix(creased * 0.35, shade);
+            s.albedo = s.albedo.mix(lip, cover);
+            s.gloss += (0.55 * gloss - s.gloss) * cover;
+            s.tight = 0.22 + 0.4 * cover;
+        }
+        Part::Inside { colour, gloss } => {
+            s.albedo = colour;
+            s.gloss = gloss;
+            s.tight = 0.8;
+            s.wrap = V3::all(0.4);
+            s.normal = (s.normal + v3(1.2 * x, 0.0, 0.5)).unit();
+            s.open *= 0.9;
+        }
+    }
 }

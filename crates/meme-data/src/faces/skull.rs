@@ -32,7 +32,7 @@ impl Skull {
         let heavy = person.weight;
         let wide = 1.0 + dice.bell(0.025) + 0.02 * heavy;
         let cheek = dice.bell(0.02) + 0.022 * heavy;
-        let jaw = dice.bell(0.03) + 0.045 * masculine + 0.04 * heavy - 0.02;
+        let jaw = (dice.bell(0.028) + 0.045 * masculine + 0.04 * heavy - 0.02).min(0.065);
         let chin = dice.bell(0.025) + 0.05 * masculine + 0.02 * heavy;
         let jowl = 0.022 * person.age + 0.022 * heavy.max(0.0);
         let forward = dice.bell(0.02);

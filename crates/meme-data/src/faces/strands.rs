@@ -10,6 +10,8 @@ use super::skull::Skull;
 
 /// Points of a guide, the root included.
 pub(super) const POINTS: usize = 19;
+/// Turns of a curl that a guide's points can show.
+const MOST_TURNS: f32 = 3.4;
 /// Guides of a full head of hair, whatever the picture's size.
 const GUIDES: u32 = 230;
 
@@ -34,12 +36,20 @@ pub(super) struct Guide {
 }
 
 /// The `index`-th place of an even scatter over the scalp, if hair grows there.
-pub(super) fn root(source: Source, aspect: Aspect, index: u32, hair: &Hair, skull: &Skull, hat: Option<&Hat>) -> Option<Root> {
+pub(super) fn root(
+    source: Source,
+    aspect: Aspect,
+    index: u32,
+    hair: &Hair,
+    skull: &Skull,
+    hat: Option<&Hat>,
+) -> Option<Root> {
     // Additive recurrence of the plastic number (Roberts 2018): even for any prefix.
     let n = index as f32 + 0.5;
     let even = |step: f32| whole(n * step).1;
     let draw = source.scatter(aspect, index);
-    let (u, v) = (even(0.754_877_7) + 0.03 * (draw[0] - 0.5), even(0.569_840_3) + 0.03 * (draw[1] - 0.5));
+    let (u, v) =
+        (even(0.754_877_7) + 0.03 * (draw[0] - 0.5), even(0.569_840_3) + 0.03 * (draw[1] - 0.5));
     let y = mix(skull.crown_y() - 0.002, -0.70, u.clamp(0.0, 1.0));
     let angle = PI * (2.0 * v - 1.0);
     let (sin, cos) = sincos(angle);
@@ -52,7 +62,13 @@ pub(super) fn root(source: Source, aspect: Aspect, index: u32, hair: &Hair, skul
 }
 
 /// Grows all guides.
-pub(super) fn guides(source: Source, hair: &Hair, skull: &Skull, noise: &Noise, hat: Option<&Hat>) -> Vec<Guide> {
+pub(super) fn guides(
+    source: Source,
+    hair: &Hair,
+    skull: &Skull,
+    noise: &Noise,
+    hat: Option<&Hat>,
+) -> Vec<Guide> {
     if hair.plan == Plan::Bald {
         return Vec::new();
     }
@@ -66,7 +82,9 @@ fn grow(root: &Root, hair: &Hair, skull: &Skull, noise: &Noise, hat: Option<&Hat
     let layer = root.draw[3];
     let start = root.at;
     let out = skull.outward(start);
-    let bump = |k: f32, axis: i32| noise.line(1.7 * start.x + 2.3 * start.y + k, axis + whole(3.0 * start.z).0);
+    let bump = |k: f32, axis: i32| {
+        noise.line(1.7 * start.x + 2.3 * start.y + k, axis + whole(3.0 * start.z).0)
+    };
     let stray = match hair.plan {
         Plan::Tousled => 0.55,
         Plan::Curly => 0.35,
@@ -94,7 +112,8 @@ fn grow(root: &Root, hair: &Hair, skull: &Skull, noise: &Noise, hat: Option<&Hat
         let s = index as f32 / (POINTS - 1) as f32;
         let flow = hair.comb(skull, p, start).unit();
         let stiff = 1.6;
-        direction = (direction * stiff + flow * 0.75 + whim * 0.5 + v3(0.0, -hair.gravity, 0.0)).unit();
+        direction =
+            (direction * stiff + flow * 0.75 + whim * 0.5 + v3(0.0, -hair.gravity, 0.0)).unit();
         p += direction * step;
         let rise = smooth(0.0, 0.35, s * length / (0.3 + volume));
         let gap = 0.012 + volume * mix(0.25, 1.0, layer) * rise;
@@ -110,7 +129,9 @@ fn grow(root: &Root, hair: &Hair, skull: &Skull, noise: &Noise, hat: Option<&Hat
     if end < POINTS {
         points = spread(&points[..end]);
     }
-    curl(&mut points, hair, skull, root.draw[0], length);
+    if !fringe(hair, start) {
+        curl(&mut points, hair, skull, root.draw[0], length);
+    }
     Guide { root: start, points, layer, shade: mix(0.80, 1.18, root.draw[0]) }
 }
 
@@ -131,11 +152,16 @@ fn arrived(p: V3, hair: &Hair) -> bool {
     hair.knot.is_some_and(|(at, radius)| (p - at).length() < 0.6 * radius)
 }
 
+/// Whether hair with this root hangs over the forehead of a hairstyle that frames the face.
+fn fringe(hair: &Hair, root: V3) -> bool {
+    let framing = matches!(hair.plan, Plan::Bob | Plan::Long);
+    framing && hair.cut[0] > -1.0 && root.z > 0.30 && root.x.abs() < 0.48
+}
+
 /// Keeps hair that is not a fringe off the face.
 fn off_face(p: V3, root: V3, hair: &Hair) -> V3 {
     let framing = matches!(hair.plan, Plan::Bob | Plan::Long | Plan::Curly);
-    let bangs = hair.cut[0] > -1.0 && root.z > 0.30 && root.x.abs() < 0.48;
-    if !framing || bangs || p.z < -0.1 {
+    if !framing || fringe(hair, root) || p.z < -0.1 {
         return p;
     }
     let side = if root.x < hair.part { -1.0 } else { 1.0 };
@@ -172,7 +198,7 @@ fn curl(points: &mut [V3; POINTS], hair: &Hair, skull: &Skull, phase: f32, lengt
         let out = skull.outward(course[index]);
         let across = along.cross(out).unit();
         let up = across.cross(along);
-        let turn = 2.0 * PI * (hair.turns * s * length.min(2.5) + phase);
+        let turn = 2.0 * PI * ((hair.turns * length).min(MOST_TURNS) * s + phase);
         let (sin, cos) = sincos(turn);
         let radius = hair.curl * smooth(0.0, 0.25, s);
         points[index] = course[index] + across * (cos * radius) + up * (0.8 * sin * radius);
@@ -181,7 +207,13 @@ fn curl(points: &mut [V3; POINTS], hair: &Hair, skull: &Skull, phase: f32, lengt
 
 /// One hair that follows the nearest guide: its points (only every `stride`-th of them) and the
 /// guide's index.
-pub(super) fn follow(root: &Root, guides: &[Guide], hair: &Hair, noise: &Noise, stride: usize) -> Option<([V3; POINTS], usize)> {
+pub(super) fn follow(
+    root: &Root,
+    guides: &[Guide],
+    hair: &Hair,
+    noise: &Noise,
+    stride: usize,
+) -> Option<([V3; POINTS], usize)> {
     let side = |x: f32| x < hair.part;
     let parted = matches!(hair.plan, Plan::SidePart | Plan::Long | Plan::Bob);
     let mut best = (f32::MAX, 0);
@@ -206,7 +238,9 @@ pub(super) fn follow(root: &Root, guides: &[Guide], hair: &Hair, noise: &Noise, 
         let base = (at as usize).min(POINTS - 2);
         let course = guide.points[base].mix(guide.points[base + 1], at - base as f32);
         let gather = 1.0 - hair.clump * smooth(0.0, 1.0, s);
-        let stray = hair.frizz.min(0.12 * hair.length) * smooth(0.0, 0.6, s) * (1.0 + 2.0 * smooth(0.95, 1.0, root.draw[1]));
+        let stray = hair.frizz.min(0.12 * hair.length)
+            * smooth(0.0, 0.6, s)
+            * (1.0 + 2.0 * smooth(0.95, 1.0, root.draw[1]));
         let wander = v3(
             noise.line(4.0 * s + 9.0 * root.draw[2], row),
             noise.line(4.0 * s + 9.0 * root.draw[2], row + 1),
