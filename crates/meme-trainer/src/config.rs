@@ -96,7 +96,12 @@ impl TrainConfig {
             ("beta1", "must lie in [0, 1)", (0.0..1.0).contains(&self.beta1), self.beta1),
             ("beta2", "must lie in [0, 1)", (0.0..1.0).contains(&self.beta2), self.beta2),
             ("weight_decay", "must not be negative", self.weight_decay >= 0.0, self.weight_decay),
-            ("ema_decay", "must lie in [0, 1)", (0.0..1.0).contains(&self.ema_decay), self.ema_decay),
+            (
+                "ema_decay",
+                "must lie in [0, 1)",
+                (0.0..1.0).contains(&self.ema_decay),
+                self.ema_decay,
+            ),
             (
                 "window_images",
                 "must be at least 1",

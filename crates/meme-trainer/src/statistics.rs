@@ -77,12 +77,12 @@ impl Window {
     }
 }
 
-/// Where the wall time of a window went, in seconds.
+/// Where the wall time went since the line before, in seconds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct Timing {
-    /// Images seen at the end of the window.
+    /// Images seen at the end.
     pub images: u64,
-    /// Images in the window.
+    /// Images in that time.
     pub count: u64,
     /// Waiting for data.
     pub data: f64,
@@ -103,7 +103,7 @@ impl Timing {
         self.data + self.forward + self.backward + self.update + self.checkpoint
     }
 
-    /// Images per second over the window.
+    /// Images per second.
     #[must_use]
     pub fn images_per_second(&self) -> f64 {
         self.count as f64 / self.seconds()
@@ -152,7 +152,9 @@ pub(crate) fn truncate(path: &Path, images: u64) -> Result<(), Error> {
     let kept: String = text
         .split_inclusive('\n')
         .filter(|line| line.ends_with('\n'))
-        .filter(|line| serde_json::from_str::<Stamp>(line).is_ok_and(|stamp| stamp.images <= images))
+        .filter(|line| {
+            serde_json::from_str::<Stamp>(line).is_ok_and(|stamp| stamp.images <= images)
+        })
         .collect();
     if kept.len() != text.len() {
         meme_checkpoint::write_file_whole(path, kept.as_bytes())?;

@@ -157,6 +157,7 @@ impl<O: Objective> Trainer<O> {
             }
         }
         self.save(observer)?;
+        self.note_timing()?;
         Ok(if self.images < until { Outcome::Stopped } else { Outcome::Reached })
     }
 
@@ -200,8 +201,7 @@ impl<O: Objective> Trainer<O> {
         loader: &Receiver<Result<O::Batch, Error>>,
     ) -> Result<f64, Error> {
         let clock = Instant::now();
-        let prepared =
-            loader.recv().map_err(|_| Error::LoaderGone { image: batch.start })??;
+        let prepared = loader.recv().map_err(|_| Error::LoaderGone { image: batch.start })??;
         self.timing.data += clock.elapsed().as_secs_f64();
 
         let clock = Instant::now();
@@ -225,9 +225,12 @@ impl<O: Objective> Trainer<O> {
 
     /// The gradient's norm, clipped where the configuration asks for it.
     fn clip(&self, batch: &Range<u64>) -> Result<f64, Error> {
-        let ceiling = if self.config.clip_norm > 0.0 { self.config.clip_norm } else { f64::INFINITY };
+        let ceiling =
+            if self.config.clip_norm > 0.0 { self.config.clip_norm } else { f64::INFINITY };
         match meme_torch::clip_and_check(&self.parameters.gradients(), ceiling) {
-            Err(meme_torch::Error::NotFinite { .. }) => self.finite("gradient norm", f64::NAN, batch),
+            Err(meme_torch::Error::NotFinite { .. }) => {
+                self.finite("gradient norm", f64::NAN, batch)
+            }
             norm => Ok(norm?),
         }
     }
@@ -241,12 +244,20 @@ impl<O: Objective> Trainer<O> {
     }
 
     fn close_window(&mut self, observer: &mut dyn Observer) -> Result<(), Error> {
-        self.timing.images = self.images;
         statistics::append(&self.folder.join("stats.jsonl"), &self.window)?;
-        statistics::append(&self.folder.join("timing.jsonl"), &self.timing)?;
+        self.timing.images = self.images;
         observer.window(&self.window, &self.timing);
         self.window = Window::new(self.images, self.objective.buckets());
-        self.timing = Timing::default();
+        self.note_timing()
+    }
+
+    /// Wall times since the last line, at the end of a window or of a portion.
+    fn note_timing(&mut self) -> Result<(), Error> {
+        if self.timing.count > 0 {
+            self.timing.images = self.images;
+            statistics::append(&self.folder.join("timing.jsonl"), &self.timing)?;
+            self.timing = Timing::default();
+        }
         Ok(())
     }
 }

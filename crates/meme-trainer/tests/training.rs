@@ -1,4 +1,5 @@
 //! What the loop promises, on a network of two weights.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -194,14 +195,15 @@ fn a_loss_that_is_not_finite_stops_before_the_update_and_keeps_the_last_checkpoi
     trainer.train(16, &Stop::new(), &mut ()).unwrap();
     let before = state_of_weights(folder.path());
     let error = trainer.train(500, &Stop::new(), &mut ()).unwrap_err();
-    assert!(
-        matches!(error, Error::NotFinite { what: "loss", first: 16, end: 24, .. }),
-        "{error}"
-    );
+    assert!(matches!(error, Error::NotFinite { what: "loss", first: 16, end: 24, .. }), "{error}");
     assert_eq!(trainer.images(), 16);
     assert_eq!(state_of_weights(folder.path()), before);
     let weights = trainer.parameters().named();
-    assert!(weights.iter().all(|(_, it)| meme_torch::to_f32_vec(it).unwrap().iter().all(|x| x.is_finite())));
+    assert!(
+        weights
+            .iter()
+            .all(|(_, it)| meme_torch::to_f32_vec(it).unwrap().iter().all(|x| x.is_finite()))
+    );
 }
 
 fn state_of_weights(folder: &Path) -> Vec<u8> {

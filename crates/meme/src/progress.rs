@@ -52,7 +52,7 @@ impl Progress {
     }
 
     /// Adds work that is still to be done to the whole job.
-    pub(crate) fn expect(&self, work: f64) {
+    pub(crate) fn add_work(&self, work: f64) {
         let mut whole = self.whole();
         whole.total += work;
         if let (Some(bars), None) = (&self.0.bars, &whole.bar) {
@@ -251,7 +251,7 @@ mod tests {
     #[test]
     fn found_work_moves_the_share_but_not_the_rate() {
         let progress = Progress::silent();
-        progress.expect(100.0);
+        progress.add_work(100.0);
         let mut task = progress.begin("task", 10, 100.0);
         task.found(5);
         assert_eq!(progress.whole().left(Duration::from_secs(10)), "time left unknown");

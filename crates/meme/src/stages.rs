@@ -110,7 +110,7 @@ mod tests {
         let run = tempfile::tempdir().unwrap();
         let output = run.path().join("result");
         let outputs = [output.clone()];
-        let make = || Ok(std::fs::write(&output, "x").unwrap());
+        let make = || std::fs::write(&output, "x").map_err(io(&output));
         let inputs = json!({"seed": 1});
         assert!(Stages::open(run.path()).unwrap().once("s", &inputs, &outputs, make).unwrap());
         let again = Stages::open(run.path()).unwrap();

@@ -19,6 +19,7 @@ mod train;
 use clap::{Parser, Subcommand};
 use meme_torch::tch::Device;
 use meme_trainer::Stop;
+use tracing_subscriber::EnvFilter;
 
 use crate::progress::Progress;
 use crate::{Error, Result};
@@ -91,6 +92,11 @@ pub fn main() -> i32 {
 }
 
 fn run(verb: Verb) -> Result<()> {
+    // Networks give memory back and take it again at every operation; without this the kernel zeroes
+    // the same pages over and over. It must come before any other thread starts.
+    meme_torch::keep_freed_memory();
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
     let context = Context { stop: Stop::on_signals()?, progress: Progress::detect() };
     match verb {
         Verb::Reproduce(verb) => verb.run(&context),
@@ -112,7 +118,8 @@ fn run(verb: Verb) -> Result<()> {
 /// The device named on the command line: `auto` takes the first GPU that loads, else the CPU.
 fn device(name: &str) -> Result<Device> {
     if name != "auto" {
-        return Ok(meme_torch::device::parse_device(name)?);
+        return meme_torch::device::parse_device(name)
+            .map_err(|error| Error::Usage(format!("--device: {error}")));
     }
     let gpu = meme_torch::device::load_cuda().is_ok() && meme_torch::tch::Cuda::is_available();
     Ok(if gpu { Device::Cuda(0) } else { Device::Cpu })

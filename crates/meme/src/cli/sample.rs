@@ -101,7 +101,7 @@ impl Sample {
             std::fs::create_dir_all(&self.out).map_err(io(&self.out))?;
         }
         let steps = sampling.steps();
-        context.progress.expect(1.0);
+        context.progress.add_work(1.0);
         let mut task = context.progress.begin("sampling", count, 1.0);
         let mut pictures: Vec<RgbImage> = Vec::new();
         sampling.images(self.first..self.first + count, &mut |image, picture| {

@@ -70,7 +70,7 @@ impl Train {
         let latents =
             Latents::prepare(&run.experiment, &pictures, &first, &folder, progress, stop)?;
         let images = run.experiment.train.images;
-        progress.expect(images as f64 * experts.len() as f64);
+        progress.add_work(images as f64 * experts.len() as f64);
         for expert in experts {
             let label = format!("{} {expert}", run.experiment.name);
             let task = progress.begin(label, images, images as f64);

@@ -162,11 +162,8 @@ impl Resolver {
                 shrink.apply(expert);
             }
         }
-        for setting in &self.settings {
-            set(&mut table, setting)?;
-        }
         fit_channels(&mut table, &name)?;
-        parse(&table, &name)
+        parse(&table, &name)?.with(&self.settings)
     }
 
     /// The experiment `suite/row`.
@@ -220,15 +217,29 @@ pub fn experiment_from_file(file: &Path, settings: &[String]) -> Result<Experime
     let shown = file.display().to_string();
     let mut table: Table = toml::from_str(&text)
         .map_err(|error| Error::Toml { file: shown.clone(), message: error.to_string() })?;
-    if settings.is_empty() && !table.contains_key("architecture") {
-        return Experiment::from_toml(&text, &shown);
+    if !table.contains_key("architecture") {
+        return Experiment::from_toml(&text, &shown)?.with(settings);
     }
     spread_architecture(&mut table);
-    for setting in settings {
-        set(&mut table, setting)?;
-    }
     fit_channels(&mut table, &shown)?;
-    parse(&table, &shown)
+    parse(&table, &shown)?.with(settings)
+}
+
+impl Experiment {
+    /// The experiment with some values changed: `key=value`, as `--set` takes them. Every key of
+    /// the complete experiment can be set, those with default values too.
+    fn with(self, settings: &[String]) -> Result<Self> {
+        if settings.is_empty() {
+            return Ok(self);
+        }
+        let name = self.name.clone();
+        let mut table: Table = toml::from_str(&self.to_toml()?)
+            .map_err(|error| Error::Toml { file: name.clone(), message: error.to_string() })?;
+        for setting in settings {
+            set(&mut table, setting)?;
+        }
+        parse(&table, &name)
+    }
 }
 
 fn parse(table: &Table, name: &str) -> Result<Experiment> {

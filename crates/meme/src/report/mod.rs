@@ -44,6 +44,9 @@ pub fn write(report: &Report, folder: &Path) -> Result<()> {
 /// [`Error::Io`], or [`Error::Malformed`] for a file of another form.
 pub fn read(folder: &Path) -> Result<Report> {
     let path = folder.join("report.json");
+    if !path.exists() {
+        return Err(Error::NoRun { folder: folder.to_path_buf(), missing: "report.json".into() });
+    }
     let text = std::fs::read_to_string(&path).map_err(io(&path))?;
     serde_json::from_str(&text)
         .map_err(|error| Error::Malformed { path, message: error.to_string() })

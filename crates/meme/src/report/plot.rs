@@ -2,8 +2,8 @@
 
 use std::fmt::Write;
 
-const WIDTH: f64 = 720.0;
-const HEIGHT: f64 = 380.0;
+const WIDTH: f64 = 560.0;
+const HEIGHT: f64 = 340.0;
 const LEFT: f64 = 64.0;
 const RIGHT: f64 = 16.0;
 const BOTTOM: f64 = 48.0;
@@ -81,7 +81,7 @@ impl Axis {
     fn place(&self, value: f64) -> Option<f64> {
         let value = if self.log { value.log10() } else { value };
         let share = (value - self.low) / (self.high - self.low);
-        value.is_finite().then(|| self.start + share * (self.end - self.start))
+        value.is_finite().then_some(self.start + share * (self.end - self.start))
     }
 
     /// Round values within the range, and what they are called.
@@ -91,8 +91,13 @@ impl Axis {
                 .map(|power| (10f64.powi(power), power_of_ten(power)))
                 .collect();
         }
-        let range = self.high - self.low;
-        let rough = range / 5.0;
+        // Less than a decade has no powers of ten worth showing: round values stand on it instead.
+        let (low, high) = if self.log {
+            (10f64.powf(self.low), 10f64.powf(self.high))
+        } else {
+            (self.low, self.high)
+        };
+        let rough = (high - low) / 5.0;
         let power = 10f64.powf(rough.log10().floor());
         let step = [1.0, 2.0, 5.0, 10.0]
             .into_iter()
@@ -100,18 +105,10 @@ impl Axis {
             .find(|step| *step >= rough)
             .unwrap_or(power);
         let digits = (-step.log10().floor()).max(0.0) as usize;
-        let first = (self.low / step).ceil() as i64;
-        let last = (self.high / step).floor() as i64;
-        (first..=last)
-            .map(|count| {
-                let value = count as f64 * step;
-                if self.log {
-                    let value = 10f64.powf(value);
-                    (value, format!("{value:.2e}"))
-                } else {
-                    (value, format!("{value:.digits$}"))
-                }
-            })
+        // A hair of tolerance: 0.7 / 0.1 is a little less than 7.
+        ((low / step - 1e-9).ceil() as i64..=(high / step + 1e-9).floor() as i64)
+            .map(|count| count as f64 * step)
+            .map(|value| (value, format!("{value:.digits$}")))
             .collect()
     }
 }
@@ -310,6 +307,9 @@ mod tests {
         let axis = Axis::new([0.0, 0.93].into_iter(), false, 0.0, 100.0);
         let names: Vec<String> = axis.ticks().into_iter().map(|tick| tick.1).collect();
         assert_eq!(names, ["0.0", "0.2", "0.4", "0.6", "0.8"]);
+        let axis = Axis::new([0.2, 0.7].into_iter(), true, 0.0, 100.0);
+        let names: Vec<String> = axis.ticks().into_iter().map(|tick| tick.1).collect();
+        assert_eq!(names, ["0.2", "0.3", "0.4", "0.5", "0.6", "0.7"]);
         let axis = Axis::new([0.01, 1e4].into_iter(), true, 0.0, 100.0);
         let names: Vec<String> = axis.ticks().into_iter().map(|tick| tick.1).collect();
         assert_eq!(names, ["0.01", "0.1", "1", "10", "100", "1000", "10000"]);

@@ -102,13 +102,14 @@ impl SuiteRun {
         progress: &Progress,
         stop: &Stop,
     ) -> Result<PathBuf> {
+        // Pictures come first: a folder is claimed for data that can be read.
+        let pictures = Pictures::open(&self.rows[0].data, self.data.as_deref(), self.on_corrupt)?;
         self.claim_folder()?;
         let stages = Stages::open(&self.folder)?;
         let wants = |stage: &str| only.is_none_or(|only| only == stage);
         meme_torch::set_threads(self.threads)?;
         self.announce(progress);
 
-        let pictures = Pictures::open(&self.rows[0].data, self.data.as_deref(), self.on_corrupt)?;
         for sentence in &pictures.skipped {
             progress.say(format!("left out: {sentence}"));
         }
@@ -196,7 +197,7 @@ impl SuiteRun {
         progress.say(format!("scale {}: {mark}{}", scale.name, scale.about));
         let titles: Vec<&str> = self.rows.iter().map(|row| row.title.as_str()).collect();
         progress.say(format!(
-            "{}: {}; {} side by side, {} each, results in {}",
+            "{}: {}; {} at a time on {} each; results in {}",
             self.suite.title,
             titles.join(", "),
             plural(self.lanes, "network"),

@@ -62,7 +62,7 @@ impl SuiteRun {
             "{} at scale {} ({})\n\n{}\n\
              Operations are floating-point, two per multiply-add: training counts three forward \
              passes an image,\nsampling {} of {} each. Hours are at the rate measured on this \
-             machine just now\n({:.1} GFLOP/s a lane), {} side by side with {} each. Disk is two \
+             machine just now\n({:.1} GFLOP/s a lane), {} at a time on {} each. Disk is two \
              checkpoints a network and\n{} a picture of latents; memory is weights, gradients and \
              optimiser state of one network,\nactivations not included.\n\n\
              Nothing was written; results would go to {}\n",

@@ -19,9 +19,9 @@ pub(crate) fn all_rows(work: &Work<'_>) -> Result<()> {
     let open: Vec<&Experiment> = work.run.rows.iter().filter(|row| !is_done(work, row)).collect();
     for row in &open {
         for (_, cost) in costs(row)? {
-            work.progress.expect(cost);
+            work.progress.add_work(cost);
         }
-        work.progress.expect(measure::cost(row)?);
+        work.progress.add_work(measure::cost(row)?);
     }
     let rounds = work.run.resolver.scale.rounds.max(1);
     let mut jobs = Vec::new();
@@ -73,6 +73,7 @@ fn costs(row: &Experiment) -> Result<Vec<(Expert, f64)>> {
 }
 
 /// One expert's share of one round.
+#[derive(Clone, Copy)]
 struct Portion {
     expert: Expert,
     from: u64,

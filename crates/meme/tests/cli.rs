@@ -1,0 +1,134 @@
+//! The command line: exit code, standard output and standard error, as users see them.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod support;
+
+use std::path::Path;
+
+use support::say;
+
+fn empty() -> tempfile::TempDir {
+    tempfile::tempdir().unwrap()
+}
+
+macro_rules! snapshot {
+    ($name:literal, $arguments:expr) => {
+        let folder = empty();
+        insta::assert_snapshot!($name, say($arguments, folder.path()));
+    };
+}
+
+#[test]
+fn counts_are_those_of_the_paper_to_the_last_parameter() {
+    snapshot!("count_meme", &["count", "ffhq/meme"]);
+    snapshot!("count_meme_json", &["count", "ffhq/meme", "--json"]);
+    snapshot!("count_ldm_l", &["count", "ffhq/ldm-l"]);
+    snapshot!("count_ldm_s", &["count", "ffhq/ldm-s"]);
+    snapshot!("count_iu_ldm_s", &["count", "ffhq/iu-ldm-s"]);
+}
+
+#[test]
+fn list_names_what_there_is() {
+    snapshot!("list", &["list"]);
+}
+
+#[test]
+fn show_prints_an_experiment_that_train_takes() {
+    let folder = empty();
+    let shown = say(&["show", "ffhq/meme", "--scale", "tiny"], folder.path());
+    insta::assert_snapshot!("show_meme_tiny", shown);
+    let toml =
+        shown.split("----- stdout\n").nth(1).unwrap().split("\n----- stderr").next().unwrap();
+    std::fs::write(folder.path().join("mine.toml"), toml).unwrap();
+    let arguments = ["train", "mine.toml", "--run", "run", "--dry-run"];
+    insta::assert_snapshot!("train_dry_run", say(&arguments, folder.path()));
+}
+
+#[test]
+fn unknown_names_are_answered_with_the_known_ones() {
+    snapshot!("unknown_verb", &["reproduse", "ffhq"]);
+    snapshot!("unknown_suite", &["reproduce", "ffqh"]);
+    snapshot!("unknown_row", &["reproduce", "ffhq", "--rows", "ldm-xl", "--dry-run"]);
+    snapshot!("unknown_scale", &["show", "ffhq/meme", "--scale", "tinny"]);
+    snapshot!("unknown_experiment", &["count", "meme"]);
+    snapshot!("unknown_key", &["show", "ffhq/meme", "--set", "train.imagse=3"]);
+    snapshot!("unknown_device", &["speed", "ffhq/meme", "--device", "gpu"]);
+}
+
+#[test]
+fn a_broken_file_shows_the_line() {
+    let folder = empty();
+    let path = folder.path().join("mine.toml");
+    let shown = say(&["show", "ffhq/ldm-s", "--scale", "tiny"], folder.path());
+    let toml =
+        shown.split("----- stdout\n").nth(1).unwrap().split("\n----- stderr").next().unwrap();
+    let train = ["train", "mine.toml", "--run", "run"];
+    for (name, from, to) in [
+        ("misspelt_key", "learning_rate = 0.001", "learning_rat = 0.001"),
+        ("wrong_heads", "head_dim = 8", "head_dim = 12"),
+        ("wrong_interval", "intervals = [1000]", "intervals = [900]"),
+        ("not_toml", "[data]", "[data"),
+    ] {
+        assert!(toml.contains(from), "{from}");
+        std::fs::write(&path, toml.replacen(from, to, 1)).unwrap();
+        insta::assert_snapshot!(name, say(&train, folder.path()));
+    }
+    insta::assert_snapshot!(
+        "no_such_file",
+        say(&["train", "other.toml", "--run", "r"], folder.path())
+    );
+    assert!(!folder.path().join("run").exists(), "a refused experiment left a folder behind");
+}
+
+#[test]
+fn bad_pictures_are_named() {
+    let folder = empty();
+    let pictures = folder.path().join("pictures");
+    std::fs::create_dir(&pictures).unwrap();
+    let reproduce = support::reproduce(&["--data", "pictures", "--run", "run"]);
+    insta::assert_snapshot!("empty_folder", say(&reproduce, folder.path()));
+    std::fs::write(pictures.join("notes.txt"), "no picture").unwrap();
+    insta::assert_snapshot!("no_picture_inside", say(&reproduce, folder.path()));
+    write_pictures(&pictures, 6);
+    let whole = std::fs::read(pictures.join("3.png")).unwrap();
+    std::fs::write(pictures.join("3.png"), &whole[..whole.len() / 2]).unwrap();
+    insta::assert_snapshot!("corrupt_picture", say(&reproduce, folder.path()));
+    let missing = support::reproduce(&["--data", "nowhere", "--run", "run"]);
+    insta::assert_snapshot!("no_such_data", say(&missing, folder.path()));
+}
+
+fn write_pictures(folder: &Path, count: u64) {
+    for number in 0..count {
+        let face = meme_data::faces::Faces::draw(1, number, 40);
+        meme_data::write_png(&folder.join(format!("{number}.png")), &face).unwrap();
+    }
+}
+
+#[test]
+fn a_folder_without_a_run_says_how_to_make_one() {
+    snapshot!("no_run", &["sample", "nothing", "--out", "out"]);
+    snapshot!("no_report", &["report", "nothing"]);
+    snapshot!("no_checkpoint", &["inspect", "nothing"]);
+}
+
+#[test]
+fn a_plan_writes_nothing() {
+    let folder = empty();
+    for scale in ["smoke", "tiny"] {
+        let arguments = ["reproduce", "ffhq", "--scale", scale, "--rows", "all", "--dry-run"];
+        let plan = say(&arguments, folder.path());
+        assert!(plan.starts_with("exit code: 0"), "{plan}");
+        for row in ["LDM-L", "LDM-S", "iU-LDM-S", "Multi-Expert", "Multi-Expert (soft)", "MEME"] {
+            assert!(plan.contains(row), "{plan}");
+        }
+    }
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn doctor_finds_a_healthy_installation() {
+    let folder = empty();
+    let answer = say(&["doctor"], folder.path());
+    assert!(answer.starts_with("exit code: 0"), "{answer}");
+    assert!(answer.contains("libtorch     2.11.0"), "{answer}");
+}
