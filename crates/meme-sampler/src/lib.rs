@@ -47,8 +47,8 @@
 //!
 //! # Numbers
 //! Schedules and coefficients are float64. The samples have the type and device of the start noise;
-//! each step multiplies and adds tensors of that type with float64 factors. Nothing inside a run
-//! waits for a GPU.
+//! each step multiplies and adds tensors of that type with float64 factors. Nothing inside a step
+//! reads a tensor's values back from a GPU.
 //!
 //! # Stopping and going on
 //! A callback that breaks ends the run after its step with a [`State`], which can be written down as

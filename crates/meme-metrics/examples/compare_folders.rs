@@ -1,0 +1,44 @@
+//! Measures the pictures of one folder, tar or zip file against those of another, and prints the
+//! report as JSON: `compare_folders GENERATED REFERENCE`.
+#![allow(clippy::print_stdout, clippy::print_stderr)]
+
+use std::ops::ControlFlow;
+use std::path::Path;
+
+use meme_data::{HashDepth, ImageSource, Pixels, Transform, open};
+use meme_metrics::{Compared, EvaluationOptions, FeatureNetwork, evaluate, extract_arrays};
+use meme_torch::tch::Device;
+
+/// Every picture is brought to this size first, by its shorter side and a centre crop.
+const RESOLUTION: usize = 64;
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let [generated, reference] = arguments.as_slice() else {
+        return Err("usage: compare_folders GENERATED REFERENCE".into());
+    };
+    let network = FeatureNetwork::random(Device::Cpu)?;
+    let measure = |path: &str| -> Result<_, Box<dyn std::error::Error>> {
+        let pixels = Pixels::new(open(Path::new(path))?, Transform::new(RESOLUTION))?;
+        let total = pixels.source().len();
+        let features = extract_arrays(&network, &pixels, 32, &mut |done| {
+            eprint!("\r{path}: {done} of {total}");
+            ControlFlow::Continue(())
+        })?;
+        eprintln!();
+        Ok((features, pixels.source().content_hash(HashDepth::Bytes)?))
+    };
+    let (ours, generated_hash) = measure(generated)?;
+    let (real, reference_hash) = measure(reference)?;
+    let compared = Compared {
+        network: network.identity().clone(),
+        resize: format!("{:?}", Transform::new(RESOLUTION)),
+        generated: generated.clone(),
+        generated_hash,
+        reference: reference.clone(),
+        reference_hash,
+    };
+    let report = evaluate(ours.view(), real.view(), compared, &EvaluationOptions::default())?;
+    println!("{}", serde_json::to_string_pretty(&report)?);
+    Ok(())
+}
