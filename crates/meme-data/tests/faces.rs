@@ -47,7 +47,7 @@ fn sixteen_faces_have_the_same_bytes_on_every_machine() {
     }
     assert_eq!(
         hasher.finalize().to_hex().as_str(),
-        "70ea1462da1119d5257a0601861b75187bf1cb9ebab44ce1eea9a5813750c1c6"
+        "67457e12a7c7c19e4a59d2de07d475651b7e59458ce8bd5c65b38337a33984e6"
     );
 }
 

@@ -101,7 +101,7 @@ fn zone_jaw(m: &Landmarks, ax: f32, y: f32, z: f32) -> f32 {
         ],
         ax,
     ) + m.mouth_y;
-    smooth(0.02, -0.07, y - line) * smooth(-0.15, 0.05, z) * below_lip(m, ax, y)
+    smooth(0.02, -0.07, y - line) * smooth(0.10, 0.25, z) * below_lip(m, ax, y)
 }
 
 /// Where a beard can grow at all, 0..1.

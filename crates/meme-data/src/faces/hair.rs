@@ -226,6 +226,25 @@ impl Hair {
         if self.plan == Plan::Bald {
             return 0.0;
         }
+        let mut density = smooth(-0.06, 0.06, p.y - self.edge(angle));
+        if self.plan == Plan::Horseshoe {
+            let bare = smooth(0.30, 0.52, p.y - 0.10 * smooth(0.9, 2.2, angle));
+            density *= 1.0 - bare;
+        }
+        density
+    }
+
+    /// How far the mass of hair that nothing is seen through stands off the head.
+    pub(super) fn body(&self, angle: f32, p: V3, hat: bool) -> f32 {
+        if matches!(self.plan, Plan::Bald | Plan::Horseshoe | Plan::Buzz) {
+            return 0.0;
+        }
+        let volume = if hat { self.volume.min(0.03) } else { self.volume };
+        0.5 * volume * smooth(0.02, 0.32, p.y - self.edge(angle))
+    }
+
+    /// Height of the hairline at an angle from the front.
+    fn edge(&self, angle: f32) -> f32 {
         let h = self.hairline;
         let peak = 0.035 * self.widow * hill(angle * angle * 12.0);
         let temple = 0.20 * self.recede;
@@ -244,13 +263,7 @@ impl Hair {
             (2.3, -0.62),
             (3.2, -0.68),
         ];
-        let edge = polyline(&front, angle);
-        let mut density = smooth(-0.06, 0.06, p.y - edge);
-        if self.plan == Plan::Horseshoe {
-            let bare = smooth(0.30, 0.52, p.y - 0.10 * smooth(0.9, 2.2, angle));
-            density *= 1.0 - bare;
-        }
-        density
+        polyline(&front, angle)
     }
 
     /// The direction in which hair is combed at a point near the head, before gravity; not a unit

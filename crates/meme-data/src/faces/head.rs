@@ -95,8 +95,13 @@ impl Head {
     }
 
     /// Adds the head's surface, unturned; `hair` says how densely hair grows at a point given by
-    /// its angle from the front (0..pi) and itself.
-    pub(super) fn build(&self, mesh: &mut Mesh, detail: Detail, hair: impl Fn(f32, V3) -> f32) {
+    /// its angle from the front (0..pi) and itself, and how far its mass stands off there.
+    pub(super) fn build(
+        &self,
+        mesh: &mut Mesh,
+        detail: Detail,
+        hair: impl Fn(f32, V3) -> (f32, f32),
+    ) {
         let (rows, columns) = (detail.count(42, 130), detail.count(42, 132));
         let turns: Vec<(f32, f32, f32)> = (0..columns)
             .map(|column| {
@@ -122,8 +127,10 @@ impl Head {
                 smooth(0.05, 0.45, cos) * smooth(0.9, 0.75, row as f32 / rows as f32 - 0.08);
             let z = if front > 0.0 { base.z + front * self.relief(base.x, base.y) } else { base.z };
             let at = v3(base.x, base.y, z);
-            let extra = hair(angle.abs(), at);
-            Vertex { at, rest: at, open: self.open(at), lit: 1.0, extra, ..Vertex::default() }
+            let (extra, lift) = hair(angle.abs(), at);
+            let open = self.open(at);
+            let lifted = if lift > 0.0 { at + self.skull.outward(at) * lift } else { at };
+            Vertex { at: lifted, rest: at, open, lit: 1.0, extra, ..Vertex::default() }
         });
     }
 

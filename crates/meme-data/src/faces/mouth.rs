@@ -142,7 +142,7 @@ impl Mouth {
         let dark = srgb(56, 20, 20);
         let depth = (top - y) / height;
         // Teeth fill the upper part, their edge a shallow curve.
-        let edge = if self.open > 0.03 { 0.86 - 0.12 * q * q } else { 0.35 };
+        let edge = if self.open > 0.035 { 0.86 - 0.12 * q * q } else { -1.0 };
         let teeth = smooth(edge + 0.06, edge - 0.06, depth) * smooth(1.0, 0.80, q);
         let tooth = x / 0.050;
         let gap = beside(tooth).abs() - 0.5;

@@ -155,7 +155,9 @@ impl Portrait {
         let place = |p: V3| self.place(p);
         let hat = self.hat.as_ref();
         let first = mesh.vertices.len();
-        self.head.build(&mut mesh, detail, |angle, p| self.hair.density(angle, p));
+        self.head.build(&mut mesh, detail, |angle, p| {
+            (self.hair.density(angle, p), self.hair.body(angle, p, hat.is_some()))
+        });
         if self.hair.ears {
             for side in [-1.0, 1.0] {
                 self.head.ear(&mut mesh, detail, side, self.ears[0], self.ears[1]);
