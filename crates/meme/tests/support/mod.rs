@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 /// The program with these arguments, in an empty folder of its own.
-pub fn command(arguments: &[&str], folder: &Path) -> Command {
+pub(crate) fn command(arguments: &[&str], folder: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_meme"));
     command.args(arguments).current_dir(folder).env_remove("RUST_LOG").env("NO_COLOR", "1");
     command
@@ -12,13 +12,13 @@ pub fn command(arguments: &[&str], folder: &Path) -> Command {
 
 /// Exit code, standard output and standard error as one text; times and temporary folders, which
 /// differ from run to run, are replaced.
-pub fn say(arguments: &[&str], folder: &Path) -> String {
+pub(crate) fn say(arguments: &[&str], folder: &Path) -> String {
     let output = command(arguments, folder).output().unwrap();
     render(&output, folder)
 }
 
 /// As [`say`], of a program that has ended.
-pub fn render(output: &Output, folder: &Path) -> String {
+pub(crate) fn render(output: &Output, folder: &Path) -> String {
     let text = |bytes: &[u8]| {
         let text = String::from_utf8_lossy(bytes).replace(&folder.display().to_string(), "FOLDER");
         let lines = text.lines().map(|line| {
@@ -41,7 +41,7 @@ pub fn render(output: &Output, folder: &Path) -> String {
 }
 
 /// Settings that make a smoke run of one network as short as it can be.
-pub const SHORT: &[&str] = &[
+pub(crate) const SHORT: &[&str] = &[
     "--scale",
     "smoke",
     "--rows",
@@ -61,6 +61,6 @@ pub const SHORT: &[&str] = &[
 ];
 
 /// `reproduce ffhq` with [`SHORT`] settings and these arguments.
-pub fn reproduce<'a>(more: &[&'a str]) -> Vec<&'a str> {
+pub(crate) fn reproduce<'a>(more: &[&'a str]) -> Vec<&'a str> {
     ["reproduce", "ffhq", "--device", "cpu"].iter().chain(SHORT).chain(more).copied().collect()
 }
