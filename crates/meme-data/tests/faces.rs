@@ -47,7 +47,7 @@ fn sixteen_faces_have_the_same_bytes_on_every_machine() {
     }
     assert_eq!(
         hasher.finalize().to_hex().as_str(),
-        "67457e12a7c7c19e4a59d2de07d475651b7e59458ce8bd5c65b38337a33984e6"
+        "f95c44dc8fe2f7eb3a8be7a5a3063e2b6cf0034b3da6ba0a3319e63e8bc59273"
     );
 }
 

@@ -68,7 +68,7 @@ pub(super) fn hair(melanin: f32, age: f32, dice: &mut Dice) -> V3 {
 /// The colour that dyed hair had before: what brows and beards keep. Natural colours stay.
 pub(super) fn undyed(hair: V3) -> V3 {
     let cold = hair.x < hair.y.max(hair.z);
-    let pink = hair.z > 0.7 * hair.y && hair.x > 2.5 * hair.z;
+    let pink = hair.z > 0.95 * hair.y && hair.x > 1.6 * hair.z;
     if cold || pink { srgb(58, 42, 34) } else { hair }
 }
 

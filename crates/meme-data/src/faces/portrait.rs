@@ -61,7 +61,7 @@ impl Portrait {
         let hat = Hat::draw(source, person.feminine);
         let guides = strands::guides(source, &hair, &head.skull, &noise, hat.as_ref());
         let mut dice = source.dice(Aspect::Pose);
-        let yaw = dice.bell(0.16);
+        let yaw = dice.bell(0.14);
         let (pitch, roll) = (dice.bell(0.055) - 0.02, dice.bell(0.035));
         let lean = dice.bell(0.05);
         let tone = skin.tone.luminance();
