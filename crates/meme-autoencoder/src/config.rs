@@ -159,7 +159,9 @@ impl FirstStageConfig {
             Some(latent) if fits && channels > 0 => Ok([latent, height / factor, width / factor]),
             _ => Err(Error::Shape {
                 what: "the image",
-                found: [channels, height, width].map(|n| i64::try_from(n).unwrap_or(i64::MAX)).into(),
+                found: [channels, height, width]
+                    .map(|n| i64::try_from(n).unwrap_or(i64::MAX))
+                    .into(),
                 needed: self.needed_image(),
             }),
         }

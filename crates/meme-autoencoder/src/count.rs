@@ -57,7 +57,14 @@ impl Tally {
         self.macs += 2 * channels as u128 * pixels * pixels;
     }
 
-    fn blocks(&mut self, coder: &CoderConfig, level: usize, count: usize, input: usize, pixels: u128) {
+    fn blocks(
+        &mut self,
+        coder: &CoderConfig,
+        level: usize,
+        count: usize,
+        input: usize,
+        pixels: u128,
+    ) {
         let output = coder.channels(level);
         for block in 0..count {
             self.residual(if block == 0 { input } else { output }, output, pixels);

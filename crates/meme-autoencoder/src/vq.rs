@@ -78,7 +78,8 @@ impl VqAutoencoder {
             .collect::<Result<Vec<_>, _>>()?;
         let numbers = Tensor::f_cat(&numbers, 0)?; // [N]
         let vectors = codebook.f_index_select(0, &numbers)?; // [N, E]
-        let quantised = vectors.f_view([batch, height, width, channels])?.f_permute([0, 3, 1, 2])?;
+        let quantised =
+            vectors.f_view([batch, height, width, channels])?.f_permute([0, 3, 1, 2])?;
         Ok((quantised.f_contiguous()?, numbers.f_view([batch, height, width])?))
     }
 }

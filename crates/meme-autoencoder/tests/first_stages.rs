@@ -1,4 +1,5 @@
 //! First stages against CompVis, diffusers and closed forms.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that fails says where")]
 
 use std::collections::BTreeMap;
 
@@ -14,9 +15,10 @@ struct Golden {
 fn golden(name: &str) -> Golden {
     let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name);
     let file = meme_checkpoint::read_safetensors(&path).unwrap();
-    let tensors = file.tensors.iter().map(|(name, data)| {
-        (name.clone(), meme_torch::data_to_tensor(data, Device::Cpu).unwrap())
-    });
+    let tensors = file
+        .tensors
+        .iter()
+        .map(|(name, data)| (name.clone(), meme_torch::data_to_tensor(data, Device::Cpu).unwrap()));
     Golden { tensors: tensors.collect(), metadata: file.metadata.clone() }
 }
 
@@ -155,9 +157,18 @@ fn impossible_descriptions_name_field_and_rule() {
         ("kind = 'identity'\nfactor = 2", "unknown field `factor`"),
         ("kind = 'space-to-depth'\nfactor = 0", "`factor`: 0 is not between 1 and 256"),
         ("kind = 'space-to-death'\nfactor = 2", "unknown variant `space-to-death`"),
-        ("kind = 'kl'\nembedding = 4\nscale = 0.0\n[coder]\nimage_channels = 3\nlatent_channels = 4\nwidth = 32\nchannel_mult = [1]\nres_blocks = 1", "`scale`: 0 is not a positive number"),
-        ("kind = 'vq'\nembedding = 4\ncodebook = 9\n[coder]\nimage_channels = 3\nlatent_channels = 4\nwidth = 48\nchannel_mult = [1]\nres_blocks = 1", "`coder.norm_groups`: 32 does not divide 48 channels"),
-        ("kind = 'vq'\nembedding = 4\ncodebook = 9\n[coder]\nimage_channels = 3\nlatent_channels = 4\nwidth = 32\nchannel_mult = [1]\nattention_levels = [1]\nres_blocks = 1", "`coder.attention_levels`: 1 is not between 0 and 0"),
+        (
+            "kind = 'kl'\nembedding = 4\nscale = 0.0\n[coder]\nimage_channels = 3\nlatent_channels = 4\nwidth = 32\nchannel_mult = [1]\nres_blocks = 1",
+            "`scale`: 0 is not a positive number",
+        ),
+        (
+            "kind = 'vq'\nembedding = 4\ncodebook = 9\n[coder]\nimage_channels = 3\nlatent_channels = 4\nwidth = 48\nchannel_mult = [1]\nres_blocks = 1",
+            "`coder.norm_groups`: 32 does not divide 48 channels",
+        ),
+        (
+            "kind = 'vq'\nembedding = 4\ncodebook = 9\n[coder]\nimage_channels = 3\nlatent_channels = 4\nwidth = 32\nchannel_mult = [1]\nattention_levels = [1]\nres_blocks = 1",
+            "`coder.attention_levels`: 1 is not between 0 and 0",
+        ),
     ];
     for (text, expected) in cases {
         let message = toml::from_str::<FirstStageConfig>(text).unwrap_err().to_string();
@@ -168,7 +179,8 @@ fn impossible_descriptions_name_field_and_rule() {
 #[test]
 fn a_description_survives_being_written_and_read() {
     let vq = FirstStageConfig::Vq { coder: coder(32, &[1, 2], 1), codebook: 64, embedding: 3 };
-    for config in [FirstStageConfig::Identity {}, FirstStageConfig::SpaceToDepth { factor: 2 }, vq] {
+    for config in [FirstStageConfig::Identity {}, FirstStageConfig::SpaceToDepth { factor: 2 }, vq]
+    {
         let text = toml::to_string(&config).unwrap();
         assert_eq!(toml::from_str::<FirstStageConfig>(&text).unwrap(), config);
     }

@@ -77,6 +77,12 @@ pub enum Error {
     /// A parameter could not be made, or a layer refused its input.
     #[error(transparent)]
     Layer(#[from] meme_torch::Error),
+    /// The fused norm failed.
+    #[error("group norm: {message}")]
+    Norm {
+        /// libtorch's sentence.
+        message: String,
+    },
     /// libtorch refused an operation.
     #[error("libtorch: {0}")]
     Torch(#[from] TchError),

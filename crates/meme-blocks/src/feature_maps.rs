@@ -66,7 +66,9 @@ impl List {
     fn change(&mut self, change: Option<&PlanChange>, level: usize) {
         match change {
             None => {}
-            Some(PlanChange::Convolution { name, channels, .. }) => self.push(name, *channels, level),
+            Some(PlanChange::Convolution { name, channels, .. }) => {
+                self.push(name, *channels, level);
+            }
             Some(PlanChange::ResBlock(name, config)) => self.push(name, config.output, level),
         }
     }

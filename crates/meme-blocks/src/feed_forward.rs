@@ -1,11 +1,12 @@
 //! The feed-forward that can follow a mixer.
 
 use meme_torch::tch::Tensor;
-use meme_torch::{Conv2d, Conv2dConfig, GroupNorm, Path, gelu};
+use meme_torch::{Conv2d, Conv2dConfig, Path, gelu};
 
+use crate::conv::{conv, point_conv};
 use crate::count::{ConvShape, Size, Tally};
 use crate::error::Result;
-use crate::norm::group_norm;
+use crate::norm::Norm;
 
 /// Norm, 1x1 convolution to `ratio` times the channels, GELU, 1x1 convolution back that starts as zero, added to the
 /// input. The channel mixing of a transformer block; the paper's experts have none.
@@ -13,7 +14,7 @@ use crate::norm::group_norm;
 /// Parameters: `norm`, `expand`, `contract`.
 #[derive(Debug)]
 pub struct FeedForward {
-    norm: GroupNorm,
+    norm: Norm,
     expand: Conv2d,
     contract: Conv2d,
 }
@@ -22,12 +23,12 @@ impl FeedForward {
     /// # Errors
     /// [`Error::Layer`](crate::Error::Layer) for sizes that no layer can have.
     pub fn new(path: &Path<'_>, channels: usize, ratio: usize, norm_groups: usize) -> Result<Self> {
-        let (narrow, wide) = (channels as i64, (channels * ratio) as i64);
+        let wide = channels * ratio;
         let zero = Conv2dConfig { zero: true, ..Conv2dConfig::default() };
         Ok(FeedForward {
-            norm: group_norm(&(path / "norm"), channels, norm_groups)?,
-            expand: Conv2d::new(&(path / "expand"), narrow, wide, 1, Conv2dConfig::default())?,
-            contract: Conv2d::new(&(path / "contract"), wide, narrow, 1, zero)?,
+            norm: Norm::new(&(path / "norm"), channels, norm_groups)?,
+            expand: point_conv(&(path / "expand"), channels, wide)?,
+            contract: conv(&(path / "contract"), wide, channels, 1, zero)?,
         })
     }
 

@@ -7,7 +7,7 @@ use crate::Error;
 /// What a forward pass can be given besides its input; the default is a plain evaluation.
 #[derive(Default)]
 pub struct Options<'a> {
-    /// Class of each sample, int64 [B], for a class-conditional network.
+    /// Class of each sample, int64 `[B]`, for a class-conditional network.
     pub classes: Option<&'a Tensor>,
     /// Who watches feature maps.
     pub probe: Option<&'a mut dyn Probe>,

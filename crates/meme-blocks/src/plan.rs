@@ -69,7 +69,13 @@ impl Plan {
             let name = format!("encoder.{level}");
             let mut blocks = Vec::with_capacity(a.res_blocks);
             for block in 0..a.res_blocks {
-                blocks.push(plan_block(a, &format!("{name}.{block}"), level, channels, a.encoder[level]));
+                blocks.push(plan_block(
+                    a,
+                    &format!("{name}.{block}"),
+                    level,
+                    channels,
+                    a.encoder[level],
+                ));
                 channels = a.channels(level);
                 skips.push(channels);
             }
@@ -94,7 +100,13 @@ impl Plan {
             let mut blocks = Vec::with_capacity(a.res_blocks + 1);
             for block in 0..=a.res_blocks {
                 let joined = channels + skips.pop().unwrap_or(0);
-                blocks.push(plan_block(a, &format!("{name}.{block}"), level, joined, a.decoder[level]));
+                blocks.push(plan_block(
+                    a,
+                    &format!("{name}.{block}"),
+                    level,
+                    joined,
+                    a.decoder[level],
+                ));
                 channels = a.channels(level);
             }
             let change =
@@ -105,13 +117,7 @@ impl Plan {
     }
 }
 
-fn plan_block(
-    a: &Architecture,
-    name: &str,
-    level: usize,
-    input: usize,
-    kind: Mixing,
-) -> PlanBlock {
+fn plan_block(a: &Architecture, name: &str, level: usize, input: usize, kind: Mixing) -> PlanBlock {
     PlanBlock {
         residual: (format!("{name}.residual"), residual(a, input, a.channels(level), None)),
         mixing: mixing(a, name, Stage::Level(level), kind),
@@ -171,12 +177,7 @@ fn mixing(
     }
 }
 
-fn plan_change(
-    a: &Architecture,
-    name: String,
-    channels: usize,
-    direction: Resample,
-) -> PlanChange {
+fn plan_change(a: &Architecture, name: String, channels: usize, direction: Resample) -> PlanChange {
     match a.resampling {
         Resampling::Convolution => PlanChange::Convolution { name, channels, direction },
         Resampling::ResBlock => {

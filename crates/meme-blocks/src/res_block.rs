@@ -1,12 +1,13 @@
 //! The residual block: two convolutions, steered by the time embedding.
 
 use meme_torch::tch::Tensor;
-use meme_torch::{Conv2d, Conv2dConfig, GroupNorm, Linear, LinearConfig, Path};
+use meme_torch::{Conv2d, Linear, LinearConfig, Path};
 
+use crate::conv::{point_conv, same_conv, zero_conv};
 use crate::count::{ConvShape, Size, Tally};
 use crate::error::Result;
-use crate::norm::{activate, group_norm, norm_silu};
-use crate::resample::{enlarge, halve, same_conv};
+use crate::norm::{Norm, activate};
+use crate::resample::{enlarge, halve};
 use crate::{Options, Resample};
 
 /// Sizes of a [`ResBlock`].
@@ -57,10 +58,10 @@ impl ResBlockConfig {
 #[derive(Debug)]
 pub struct ResBlock {
     name: String,
-    norm_in: GroupNorm,
+    norm_in: Norm,
     conv_in: Conv2d,
     embedding: Linear,
-    norm_out: GroupNorm,
+    norm_out: Norm,
     conv_out: Conv2d,
     skip: Option<Conv2d>,
     config: ResBlockConfig,
@@ -71,16 +72,11 @@ impl ResBlock {
     /// [`Error::Layer`](crate::Error::Layer) for sizes that no layer can have and names that are taken.
     pub fn new(path: &Path<'_>, config: ResBlockConfig) -> Result<Self> {
         let ResBlockConfig { input, output, norm_groups, .. } = config;
-        let zero = Conv2dConfig { padding: 1, zero: true, ..Conv2dConfig::default() };
-        let skip = (input != output)
-            .then(|| {
-                let path = path / "skip";
-                Conv2d::new(&path, input as i64, output as i64, 1, Conv2dConfig::default())
-            })
-            .transpose()?;
+        let skip =
+            (input != output).then(|| point_conv(&(path / "skip"), input, output)).transpose()?;
         Ok(ResBlock {
             name: path.name().to_owned(),
-            norm_in: group_norm(&(path / "norm_in"), input, norm_groups)?,
+            norm_in: Norm::new(&(path / "norm_in"), input, norm_groups)?,
             conv_in: same_conv(&(path / "conv_in"), input, output)?,
             embedding: Linear::new(
                 &(path / "embedding"),
@@ -88,8 +84,8 @@ impl ResBlock {
                 config.embedding_outputs() as i64,
                 LinearConfig::default(),
             )?,
-            norm_out: group_norm(&(path / "norm_out"), output, norm_groups)?,
-            conv_out: Conv2d::new(&(path / "conv_out"), output as i64, output as i64, 3, zero)?,
+            norm_out: Norm::new(&(path / "norm_out"), output, norm_groups)?,
+            conv_out: zero_conv(&(path / "conv_out"), output, output)?,
             skip,
             config,
         })
@@ -120,7 +116,7 @@ impl ResBlock {
         to: Option<(i64, i64)>,
         options: &mut Options<'_>,
     ) -> Result<Tensor> {
-        let h = norm_silu(&self.norm_in, x)?; // [B, in, H, W]
+        let h = self.norm_in.forward_silu(x)?; // [B, in, H, W]
         let (x, h) = match self.config.resample {
             None => (x.shallow_clone(), h),
             Some(Resample::Down) => (halve(x)?, halve(&h)?),
@@ -137,7 +133,7 @@ impl ResBlock {
             let scale = halves[0].f_add_scalar(1.0)?;
             activate(halves[1].f_addcmul(&self.norm_out.forward(&h)?, &scale)?)?
         } else {
-            norm_silu(&self.norm_out, &h.f_add_(&steering)?)?
+            self.norm_out.forward_silu(&h.f_add_(&steering)?)?
         }; // [B, out, H', W']
         let h = self.drop(h, options)?;
         let mut h = self.conv_out.forward(&h)?; // [B, out, H', W']

@@ -3,6 +3,7 @@
 use meme_torch::tch::Tensor;
 use meme_torch::{Conv2d, Conv2dConfig, Path, upsample_nearest};
 
+use crate::conv::conv;
 use crate::error::Result;
 
 /// Which way a block changes the size.
@@ -17,13 +18,7 @@ pub enum Resample {
 /// 3x3 convolution of stride 2, [B, C, H, W] to [B, C, ceil(H/2), ceil(W/2)].
 pub(crate) fn strided_conv(path: &Path<'_>, channels: usize) -> Result<Conv2d> {
     let config = Conv2dConfig { stride: 2, padding: 1, ..Conv2dConfig::default() };
-    Ok(Conv2d::new(path, channels as i64, channels as i64, 3, config)?)
-}
-
-/// 3x3 convolution that keeps the size.
-pub(crate) fn same_conv(path: &Path<'_>, input: usize, output: usize) -> Result<Conv2d> {
-    let config = Conv2dConfig { padding: 1, ..Conv2dConfig::default() };
-    Ok(Conv2d::new(path, input as i64, output as i64, 3, config)?)
+    conv(path, channels, channels, 3, config)
 }
 
 /// Mean of each 2x2 window, [B, C, H, W] to [B, C, ceil(H/2), ceil(W/2)]. Where a side is odd the last windows hold

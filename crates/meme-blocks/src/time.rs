@@ -40,12 +40,12 @@ impl TimeEmbedding {
         })
     }
 
-    /// Indices 0..T, int64 [B], and classes, int64 [B], to [B, 4 * width].
+    /// Indices 0..T, int64 `[B]`, and classes, int64 `[B]`, to [B, 4 * width].
     ///
     /// The result has gone through SiLU already, since every residual block begins with that.
     ///
     /// # Errors
-    /// [`Error::Shape`] for indices that are not int64 [B], [`Error::Classes`] where classes and network disagree.
+    /// [`Error::Shape`] for indices that are not int64 `[B]`, [`Error::Classes`] where classes and network disagree.
     pub fn forward(&self, indices: &Tensor, classes: Option<&Tensor>) -> Result<Tensor> {
         let batch = one_a_sample("the timestep indices", indices)?;
         let waves = sinusoidal(indices, self.width)?.f_to_kind(self.hidden.weight.kind())?; // [B, width]
@@ -70,7 +70,7 @@ impl TimeEmbedding {
     }
 }
 
-/// Checks for int64 [B] and returns B.
+/// Checks for int64 `[B]` and returns B.
 fn one_a_sample(what: &'static str, tensor: &Tensor) -> Result<i64> {
     match (tensor.size().as_slice(), tensor.kind()) {
         (&[batch], Kind::Int64) => Ok(batch),

@@ -1,4 +1,5 @@
 //! Counts against the table of the method (which the published baselines fix), PyTorch, and the real modules.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that fails says where")]
 
 mod support;
 
@@ -71,7 +72,8 @@ fn the_real_modules_hold_as_many_parameters_as_are_counted() {
 fn stages_add_up_to_the_whole() {
     for network in shrunk() {
         let count = count(&network.architecture, network.height, network.width).unwrap();
-        let sum = |part: fn(&meme_blocks::StageCount) -> u64| count.stages.iter().map(part).sum::<u64>();
+        let sum =
+            |part: fn(&meme_blocks::StageCount) -> u64| count.stages.iter().map(part).sum::<u64>();
         assert_eq!(count.parameters, sum(|stage| stage.parameters));
         assert_eq!(count.macs, sum(|stage| stage.macs));
         assert_eq!(count.macs_without_attention, sum(|stage| stage.macs_without_attention));

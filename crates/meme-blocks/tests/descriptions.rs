@@ -1,4 +1,5 @@
 //! What a description may say, and how it is refused.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that fails says where")]
 
 mod support;
 
@@ -44,7 +45,10 @@ fn every_impossible_combination_names_its_field_and_its_rule() {
 #[test]
 fn odd_halves_are_refused() {
     let message = refusal(|root| root["head_dim"] = 1.into());
-    assert!(message.contains("`mixer.high_heads[0]`: 3 heads of 1 channels are an odd"), "{message}");
+    assert!(
+        message.contains("`mixer.high_heads[0]`: 3 heads of 1 channels are an odd"),
+        "{message}"
+    );
 }
 
 #[test]

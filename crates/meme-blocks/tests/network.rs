@@ -1,4 +1,5 @@
 //! What holds for every network, whatever its weights.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that fails says where")]
 
 mod support;
 
@@ -8,7 +9,9 @@ use meme_blocks::{
 };
 use meme_torch::Parameters;
 use meme_torch::tch::{Device, Kind, Tensor, no_grad};
-use support::{EXPERTS, assert_close, golden_path, inception, ldm, relative_error, stir, tiny, waves};
+use support::{
+    EXPERTS, assert_close, golden_path, inception, ldm, relative_error, stir, tiny, waves,
+};
 
 fn stirred(architecture: &Architecture) -> (Parameters, UNet) {
     let mut parameters = Parameters::blank(Device::Cpu);
@@ -130,7 +133,7 @@ fn watch(architecture: &Architecture, mut watch: Watch) -> Vec<(String, Vec<i64>
     let x = waves([1, architecture.in_channels as i64, 13, 6]);
     let mut options =
         Options { probe: Some(&mut watch), classes: classes.as_ref(), ..Options::default() };
-    network.forward(&x, &Tensor::from_slice(&[9_i64]), &mut options).unwrap();
+    let _ = network.forward(&x, &Tensor::from_slice(&[9_i64]), &mut options).unwrap();
     watch.seen
 }
 
@@ -219,5 +222,21 @@ fn exactly_the_last_layers_of_residual_branches_start_as_zero() {
         let ends_a_branch = last.iter().any(|part| layer.ends_with(part));
         let shift_of_a_norm = tensor.dim() == 1 && layer.contains("norm") && name.ends_with("bias");
         assert_eq!(zero, ends_a_branch || shift_of_a_norm, "{name}");
+    }
+}
+
+#[test]
+fn under_autocast_a_network_computes_in_bfloat16_and_agrees_with_float32() {
+    for architecture in [tiny(ldm(128)), tiny(inception(EXPERTS[1]))] {
+        let (_parameters, network) = stirred(&architecture);
+        let x = waves([2, 12, 16, 16]);
+        let single = run(&network, &x, &[5, 600]);
+        let guard = meme_torch::Autocast::enter(Device::Cpu, Kind::BFloat16).unwrap();
+        let half = run(&network, &x, &[5, 600]);
+        drop(guard);
+        assert_eq!(half.kind(), Kind::BFloat16);
+        let error = relative_error(&half, &single);
+        assert!(error < 0.05, "{error:.3}");
+        assert!(error > 1e-4, "{error:.1e} is not bfloat16");
     }
 }

@@ -68,7 +68,10 @@ fn levels(a: &Architecture) -> Result<(), Error> {
         if !channels.is_multiple_of(a.norm_groups) {
             return Err(broken(
                 "norm_groups",
-                format!("{} does not divide the {channels} channels of level {level}", a.norm_groups),
+                format!(
+                    "{} does not divide the {channels} channels of level {level}",
+                    a.norm_groups
+                ),
             ));
         }
     }
@@ -104,12 +107,15 @@ fn table_lengths(a: &Architecture, table: &MixerTable) -> Result<(), Error> {
 
 fn mixer(a: &Architecture, stage: Stage, channels: usize) -> Result<(), Error> {
     let Some(table) = &a.mixer else {
-        let rule = format!("needed, since {stage} has a mixer; give high_heads, middle_high_heads, pool");
+        let rule =
+            format!("needed, since {stage} has a mixer; give high_heads, middle_high_heads, pool");
         return Err(broken("mixer", rule));
     };
     table_lengths(a, table)?;
     let (high_field, pool_field) = match stage {
-        Stage::Level(level) => (format!("mixer.high_heads[{level}]"), format!("mixer.pool[{level}]")),
+        Stage::Level(level) => {
+            (format!("mixer.high_heads[{level}]"), format!("mixer.pool[{level}]"))
+        }
         Stage::Middle => ("mixer.middle_high_heads".into(), "mixer.middle_pool".into()),
     };
     let heads = channels / a.head_dim;

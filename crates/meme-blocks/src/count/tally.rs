@@ -68,7 +68,8 @@ impl Tally {
     /// A convolution that puts out maps of size `output`.
     pub fn conv(shape: ConvShape, output: Size) -> Self {
         let ConvShape { input, output: channels, kernel, groups, bias } = shape;
-        let weights = channels as u128 * (input / groups.max(1)) as u128 * (kernel * kernel) as u128;
+        let weights =
+            channels as u128 * (input / groups.max(1)) as u128 * (kernel * kernel) as u128;
         Tally {
             parameters: weights + if bias { channels as u128 } else { 0 },
             products: weights * output.pixels(),

@@ -1,12 +1,12 @@
 //! A mixer as it stands in a network.
 
+use meme_torch::Path;
 use meme_torch::tch::Tensor;
-use meme_torch::{GroupNorm, Path};
 
 use super::{InceptionMixer, MixerConfig};
 use crate::count::{Size, Tally};
 use crate::error::Result;
-use crate::norm::group_norm;
+use crate::norm::Norm;
 use crate::{FeedForward, Options};
 
 /// Sizes of a [`MixerBlock`].
@@ -38,7 +38,7 @@ impl MixerBlockConfig {
 #[derive(Debug)]
 pub struct MixerBlock {
     name: String,
-    norm: GroupNorm,
+    norm: Norm,
     mixer: InceptionMixer,
     feed_forward: Option<FeedForward>,
 }
@@ -57,7 +57,7 @@ impl MixerBlock {
             .transpose()?;
         Ok(MixerBlock {
             name: path.name().to_owned(),
-            norm: group_norm(&(path / "norm"), mixer.channels, norm_groups)?,
+            norm: Norm::new(&(path / "norm"), mixer.channels, norm_groups)?,
             mixer: InceptionMixer::new(path, mixer)?,
             feed_forward,
         })

@@ -40,7 +40,8 @@ impl MixerConfig {
     /// # Errors
     /// [`Error::Architecture`] for heads that do not divide the channels, too many of them, or an odd half.
     pub fn validate(&self) -> Result<(), Error> {
-        let broken = |field: &str, rule: String| Err(Error::Architecture { field: field.into(), rule });
+        let broken =
+            |field: &str, rule: String| Err(Error::Architecture { field: field.into(), rule });
         let Self { channels, head_dim, high_heads, pool, .. } = *self;
         if head_dim == 0 || channels == 0 || !channels.is_multiple_of(head_dim) {
             return broken("head_dim", format!("{head_dim} does not divide {channels} channels"));

@@ -4,6 +4,7 @@ use meme_torch::tch::Tensor;
 use meme_torch::{Conv2d, Conv2dConfig, Path, gelu};
 
 use super::MixerConfig;
+use crate::conv::{conv, depthwise_conv, point_conv};
 use crate::error::Result;
 
 /// One half of the channels through a 1x1 and a depthwise 3x3 convolution, the other through a 3x3 maximum and a 1x1
@@ -17,14 +18,12 @@ pub(super) struct HighBranch {
 
 impl HighBranch {
     pub(super) fn new(path: &Path<'_>, config: MixerConfig) -> Result<Self> {
-        let high = config.high() as i64;
-        let plain = Conv2dConfig::default();
-        let unbiased = Conv2dConfig { bias: false, ..plain };
-        let depthwise = Conv2dConfig { padding: 1, groups: high, bias: false, ..plain };
+        let high = config.high();
+        let unbiased = Conv2dConfig { bias: false, ..Conv2dConfig::default() };
         Ok(HighBranch {
-            expand: Conv2d::new(&(path / "expand"), high / 2, high, 1, unbiased)?,
-            depthwise: Conv2d::new(&(path / "depthwise"), high, high, 3, depthwise)?,
-            pooled: Conv2d::new(&(path / "pooled"), high / 2, high, 1, plain)?,
+            expand: conv(&(path / "expand"), high / 2, high, 1, unbiased)?,
+            depthwise: depthwise_conv(&(path / "depthwise"), high)?,
+            pooled: point_conv(&(path / "pooled"), high / 2, high)?,
         })
     }
 

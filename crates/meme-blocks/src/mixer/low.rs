@@ -34,7 +34,8 @@ impl LowBranch {
         let qkv = qkv.f_view([batch, h * w, 3, low / head_dim, head_dim])?; // [B, N, 3, heads, D]
         let qkv = qkv.f_permute([2, 0, 3, 1, 4])?.f_unbind(0)?; // three of [B, heads, N, D]
         let mixed = attention(&qkv[0], &qkv[1], &qkv[2], None)?; // [B, heads, N, D]
-        let mixed = mixed.f_transpose(2, 3)?.f_reshape([batch, low, h, w])?; // [B, l, h, w]
+        let mixed = mixed.f_transpose(1, 2)?.f_reshape([batch, h * w, low])?; // [B, N, l]
+        let mixed = mixed.f_transpose(1, 2)?.f_unflatten(2, [h, w])?; // [B, l, h, w]
         match pool {
             1 => Ok(mixed),
             _ => enlarge(&mixed, pool, (height, width)),
@@ -47,9 +48,7 @@ impl LowBranch {
         let (window, none) = ([pool, pool], [0, 0]);
         match (pool, self.config.pool_kind) {
             (1, _) => Ok(x.shallow_clone()),
-            (_, PoolKind::Average) => {
-                Ok(x.f_avg_pool2d(window, window, none, true, false, None)?)
-            }
+            (_, PoolKind::Average) => Ok(x.f_avg_pool2d(window, window, none, true, false, None)?),
             (_, PoolKind::Max) => Ok(x.f_max_pool2d(window, window, none, [1, 1], true)?),
         }
     }

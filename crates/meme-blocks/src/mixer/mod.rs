@@ -12,6 +12,7 @@ use meme_torch::tch::Tensor;
 use meme_torch::{Conv2d, Conv2dConfig, Path};
 
 use crate::Options;
+use crate::conv::{conv, depthwise_conv};
 use crate::error::Result;
 use high::HighBranch;
 use low::LowBranch;
@@ -55,10 +56,8 @@ impl InceptionMixer {
     /// [`Error::Architecture`](crate::Error::Architecture) for sizes that break a rule.
     pub fn new(path: &Path<'_>, config: MixerConfig) -> Result<Self> {
         config.validate()?;
-        let fused = config.fused() as i64;
-        let plain = Conv2dConfig::default();
-        let depthwise = Conv2dConfig { padding: 1, groups: fused, bias: false, ..plain };
-        let zero = Conv2dConfig { zero: true, ..plain };
+        let fused = config.fused();
+        let zero = Conv2dConfig { zero: true, ..Conv2dConfig::default() };
         let high =
             (config.high() > 0).then(|| HighBranch::new(&(path / "high"), config)).transpose()?;
         let low =
@@ -67,14 +66,8 @@ impl InceptionMixer {
             branches: path.join("branches"),
             high,
             low,
-            fuse: Conv2d::new(&(path / "fuse"), fused, fused, 3, depthwise)?,
-            projection: Conv2d::new(
-                &(path / "projection"),
-                fused,
-                config.channels as i64,
-                1,
-                zero,
-            )?,
+            fuse: depthwise_conv(&(path / "fuse"), fused)?,
+            projection: conv(&(path / "projection"), fused, config.channels, 1, zero)?,
             config,
         })
     }

@@ -55,7 +55,9 @@ impl Dialect for Diffusers {
             entries.push(same("norm", "group_norm"));
             entries.push(Entry {
                 ours: format!("{ours}.qkv.{kind}"),
-                theirs: ["to_q", "to_k", "to_v"].map(|part| format!("{theirs}.{part}.{kind}")).into(),
+                theirs: ["to_q", "to_k", "to_v"]
+                    .map(|part| format!("{theirs}.{part}.{kind}"))
+                    .into(),
                 layout: Layout::SplitHeads { head_dim },
             });
             entries.push(same("projection", "to_out.0"));

@@ -216,7 +216,11 @@ impl NameMap {
                 list.mixing(b.mixing.as_ref(), &spot(Part::Attention))?;
             }
             let after_attention = l.blocks.iter().any(|b| b.mixing.is_some());
-            list.change(l.change.as_ref(), |residual| Spot::Up { level, residual, after_attention });
+            list.change(l.change.as_ref(), |residual| Spot::Up {
+                level,
+                residual,
+                after_attention,
+            });
         }
         list.layer("output.norm", &Spot::OutputNorm);
         list.layer("output.conv", &Spot::OutputConv);

@@ -3,12 +3,12 @@
 mod parts;
 
 use meme_torch::tch::Tensor;
-use meme_torch::{Conv2d, Conv2dConfig, GroupNorm, Path};
+use meme_torch::{Conv2d, Path, channels_last};
 
+use crate::conv::{same_conv, zero_conv};
 use crate::error::Result;
-use crate::norm::{group_norm, norm_silu};
+use crate::norm::Norm;
 use crate::plan::Plan;
-use crate::resample::same_conv;
 use crate::{Architecture, Error, Options, TimeEmbedding};
 use parts::{Level, Middle};
 
@@ -51,7 +51,7 @@ pub struct UNet {
     encoder: Vec<Level>,
     middle: Middle,
     decoder: Vec<Level>,
-    norm: GroupNorm,
+    norm: Norm,
     output: Conv2d,
     in_channels: i64,
 }
@@ -64,8 +64,7 @@ impl UNet {
     pub fn new(root: &Path<'_>, architecture: &Architecture) -> Result<Self> {
         let plan = Plan::new(architecture)?;
         let finest = architecture.channels(0);
-        let zero = Conv2dConfig { padding: 1, zero: true, ..Conv2dConfig::default() };
-        let predicted = architecture.predicted_channels() as i64;
+        let predicted = architecture.predicted_channels();
         let levels = |levels: &[_]| -> Result<Vec<Level>> {
             levels.iter().map(|level| Level::new(root, level)).collect()
         };
@@ -75,13 +74,13 @@ impl UNet {
             encoder: levels(&plan.encoder)?,
             middle: Middle::new(root, &plan.middle)?,
             decoder: levels(&plan.decoder)?,
-            norm: group_norm(&(root / "output" / "norm"), finest, architecture.norm_groups)?,
-            output: Conv2d::new(&(root / "output" / "conv"), finest as i64, predicted, 3, zero)?,
+            norm: Norm::new(&(root / "output" / "norm"), finest, architecture.norm_groups)?,
+            output: zero_conv(&(root / "output" / "conv"), finest, predicted)?,
             in_channels: architecture.in_channels as i64,
         })
     }
 
-    /// Noisy input [B, in, H, W] and 0-based timestep indices, int64 [B], to the prediction [B, out, H, W]
+    /// Noisy input [B, in, H, W] and 0-based timestep indices, int64 `[B]`, to the prediction [B, out, H, W]
     /// ([B, 2 out, H, W] with a learned sigma). Any H and W.
     ///
     /// # Errors
@@ -97,11 +96,11 @@ impl UNet {
         self.forward_with_embedding(x, &embedding, options)
     }
 
-    /// The embedding of timestep indices, int64 [B], and classes, int64 [B], as all residual blocks receive it:
+    /// The embedding of timestep indices, int64 `[B]`, and classes, int64 `[B]`, as all residual blocks receive it:
     /// [B, 4 width]. Samplers make it once for all their steps.
     ///
     /// # Errors
-    /// [`Error::Shape`] for indices or classes that are not int64 [B], [`Error::Classes`] where classes and network
+    /// [`Error::Shape`] for indices or classes that are not int64 `[B]`, [`Error::Classes`] where classes and network
     /// disagree.
     pub fn time_embedding(&self, indices: &Tensor, classes: Option<&Tensor>) -> Result<Tensor> {
         self.time.forward(indices, classes)
@@ -119,7 +118,7 @@ impl UNet {
         options: &mut Options<'_>,
     ) -> Result<Tensor> {
         self.check(x, embedding)?;
-        let mut h = self.stem.forward(x)?; // [B, width, H, W]
+        let mut h = self.stem.forward(&channels_last(x)?)?; // [B, width, H, W]
         options.watch("stem", &h);
         let mut skips = vec![h.shallow_clone()];
         for level in &self.encoder {
@@ -129,10 +128,10 @@ impl UNet {
         for level in &self.decoder {
             h = level.decode(h, embedding, &mut skips, options)?; // [B, C_l, H / 2^l, W / 2^l], coarsest first
         }
-        let h = norm_silu(&self.norm, &h)?; // [B, C_0, H, W]
+        let h = self.norm.forward_silu(&h)?; // [B, C_0, H, W]
         let h = self.output.forward(&h)?; // [B, out, H, W]
         options.watch("output", &h);
-        Ok(h)
+        Ok(h.f_contiguous()?)
     }
 
     fn check(&self, x: &Tensor, embedding: &Tensor) -> Result<()> {

@@ -3,9 +3,10 @@
 use meme_torch::tch::Tensor;
 use meme_torch::{Conv2d, Path};
 
+use crate::conv::same_conv;
 use crate::error::Result;
 use crate::plan::{PlanBlock, PlanChange, PlanLevel, PlanMiddle, PlanMixing};
-use crate::resample::{enlarge, same_conv, strided_conv};
+use crate::resample::{enlarge, strided_conv};
 use crate::{AttentionBlock, Error, MixerBlock, Options, ResBlock, Resample};
 
 /// The place of a dotted name.
@@ -41,12 +42,7 @@ impl Block {
         Ok(Block { residual, mixing })
     }
 
-    fn forward(
-        &self,
-        x: &Tensor,
-        embedding: &Tensor,
-        options: &mut Options<'_>,
-    ) -> Result<Tensor> {
+    fn forward(&self, x: &Tensor, embedding: &Tensor, options: &mut Options<'_>) -> Result<Tensor> {
         let h = self.residual.forward(x, embedding, None, options)?;
         match &self.mixing {
             None => Ok(h),
@@ -70,7 +66,9 @@ impl Change {
             PlanChange::Convolution { name, channels, direction } => {
                 let path = place(root, name);
                 match direction {
-                    Resample::Down => Ok(Change::Down(name.clone(), strided_conv(&path, *channels)?)),
+                    Resample::Down => {
+                        Ok(Change::Down(name.clone(), strided_conv(&path, *channels)?))
+                    }
                     Resample::Up => {
                         Ok(Change::Up(name.clone(), same_conv(&path, *channels, *channels)?))
                     }

@@ -79,7 +79,10 @@ impl Golden {
         let tensor = |(name, data): (&String, _)| {
             (name.clone(), meme_torch::data_to_tensor(data, Device::Cpu).unwrap())
         };
-        Golden { tensors: file.tensors.iter().map(tensor).collect(), metadata: file.metadata.clone() }
+        Golden {
+            tensors: file.tensors.iter().map(tensor).collect(),
+            metadata: file.metadata.clone(),
+        }
     }
 
     pub fn get(&self, name: &str) -> Tensor {
@@ -123,7 +126,8 @@ pub fn stir(parameters: &Parameters) {
     let mut state = 1_u64;
     for tensor in parameters.tensors() {
         let fan_in = tensor.size().iter().skip(1).product::<i64>() as f64;
-        let (scale, shift) = if tensor.dim() == 1 { (0.4, 0.5) } else { (1.7 / fan_in.sqrt(), 0.0) };
+        let (scale, shift) =
+            if tensor.dim() == 1 { (0.4, 0.5) } else { (1.7 / fan_in.sqrt(), 0.0) };
         let values: Vec<f32> = (0..tensor.numel())
             .map(|_| {
                 state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
