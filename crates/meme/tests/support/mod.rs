@@ -30,6 +30,14 @@ pub(crate) fn render(output: &Output, folder: &Path) -> String {
                 _ => line.to_owned(),
             }
         });
+        // How many threads there are depends on the machine.
+        let lines = lines.map(|line| match line.split_once(" at a time on ") {
+            Some((before, after)) => {
+                let after = after.split_once(" each;").map_or(after, |(_, rest)| rest);
+                format!("{before} at a time on THREADS each;{after}")
+            }
+            None => line,
+        });
         lines.collect::<Vec<_>>().join("\n")
     };
     format!(
