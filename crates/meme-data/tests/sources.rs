@@ -256,7 +256,7 @@ fn the_later_of_two_tar_entries_with_one_name_counts() {
 #[test]
 fn archives_with_escaping_names_are_refused() {
     let (_guard, root) = scratch();
-    for name in ["../escape.png", "/etc/escape.png", "a/../../escape.png"] {
+    for name in ["../escape.png", "/usr/escape.png", "a/../../escape.png"] {
         let bytes = png(0);
         let mut block = raw_entry(name, tar::EntryType::Regular, bytes.len() as u64);
         block.extend(&bytes);
@@ -285,7 +285,7 @@ fn links_in_archives_are_ignored() {
         let mut header = tar::Header::new_gnu();
         header.set_entry_type(kind);
         header.set_size(0);
-        builder.append_link(&mut header, "link.png", "/etc/passwd").unwrap();
+        builder.append_link(&mut header, "link.png", "/proc/version").unwrap();
     }
     let bytes = png(4);
     let mut header = tar::Header::new_gnu();
@@ -297,7 +297,7 @@ fn links_in_archives_are_ignored() {
     let path = root.join("links.zip");
     let mut writer = zip::ZipWriter::new(fs::File::create(&path).unwrap());
     let options = zip::write::SimpleFileOptions::default();
-    writer.add_symlink("link.png", "/etc/passwd", options).unwrap();
+    writer.add_symlink("link.png", "/proc/version", options).unwrap();
     writer.start_file("real.png", options).unwrap();
     writer.write_all(&bytes).unwrap();
     writer.finish().unwrap();
