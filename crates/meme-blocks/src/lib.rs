@@ -104,10 +104,13 @@
 //!
 //! Maps and convolution weights lie channels-last. On the CPU in float32, norm and SiLU are one operation of our own
 //! (`shim/`), whose bits do not depend on the number of threads; attention is libtorch's fused kernel everywhere.
-//! [`UNet::time_embedding`] can be made once for all steps of a sampling run. Against the same networks written in
-//! PyTorch 2.11 (eager, its faster layout), in one sitting on one thread of a busy Intel Xeon with AVX512, batch 16 of
-//! 16 x 16 x 12, fastest of many runs: a training step (forward and backward) of LDM-S at width 32 took 157 ms against
-//! 220, of expert 1 154 against 189; a forward pass alone 45 ms against 68, and 43 against 63.
+//! [`UNet::time_embedding`] can be made once for all steps of a sampling run. Against PyTorch 2.11, eager, in its faster
+//! layout, on one thread of a shared Intel Xeon with AVX512, batch 16 of 16 x 16 x 12 at width 32, fastest of 25 runs:
+//!
+//! | network | PyTorch | training step | forward alone |
+//! |---|---|---|---|
+//! | LDM-S | diffusers' `UNet2DModel` | 155 ms against 198 | 45 ms against 66 |
+//! | expert 1 | the same modules in PyTorch | 158 ms against 185 | 43 ms against 60 |
 #![deny(missing_docs)]
 
 mod architecture;

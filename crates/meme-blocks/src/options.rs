@@ -62,6 +62,9 @@ pub trait Probe {
 }
 
 /// Someone who draws dropout masks, from a generator of the caller's choice. Closures do.
+///
+/// `meme_torch::dropout_mask` makes one from a stream for each sample; give each block streams of its own, for example
+/// by mixing `meme_torch::name_counter(block)` into their counters.
 pub trait Dropout {
     /// The mask of one block's feature map of shape [B, C, H, W]: each element is 0 with `probability`, otherwise
     /// `1 / (1 - probability)`. Dtype, device and shape must be the map's.

@@ -132,3 +132,28 @@ fn doctor_finds_a_healthy_installation() {
     assert!(answer.starts_with("exit code: 0"), "{answer}");
     assert!(answer.contains("libtorch     2.11.0"), "{answer}");
 }
+
+/// What `meme doctor` says where the loader meets `library` instead of libtorch's own.
+fn doctor_with(library: &[u8]) -> String {
+    let folder = empty();
+    std::fs::write(folder.path().join("libtorch_cpu.so"), library).unwrap();
+    let mut command = support::command(&["doctor"], folder.path());
+    let output = command.env("LD_LIBRARY_PATH", folder.path()).output().unwrap();
+    support::render(&output, folder.path())
+}
+
+#[test]
+fn doctor_explains_a_library_that_does_not_load_and_names_what_mends_it() {
+    let torn = doctor_with(b"half a library");
+    assert!(torn.starts_with("exit code: 1"), "{torn}");
+    assert!(torn.contains("error: libtorch cannot be loaded: FOLDER/libtorch_cpu.so: "), "{torn}");
+    assert!(torn.contains("mend it with: cargo xtask setup"), "{torn}");
+
+    // A valid library that lacks what the program needs, as one of another version does.
+    let loaded = meme_torch::device::library_path().unwrap();
+    let other = std::fs::read(loaded.with_file_name("libc10.so")).unwrap();
+    let other = doctor_with(&other);
+    assert!(other.starts_with("exit code: 1"), "{other}");
+    assert!(other.contains("another version of libtorch"), "{other}");
+    assert!(other.contains("cargo xtask setup && cargo build"), "{other}");
+}
