@@ -38,7 +38,7 @@ pub fn write(report: &Report, folder: &Path) -> Result<()> {
     whole(folder, "report.html", &html::render(report, &figures, folder)?)
 }
 
-/// Reads what [`write`] wrote.
+/// Reads what [`write()`] wrote.
 ///
 /// # Errors
 /// [`Error::Io`], or [`Error::Malformed`] for a file of another form.
