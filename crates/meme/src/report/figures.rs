@@ -31,7 +31,7 @@ fn validation(report: &Report) -> Option<Figure> {
     let chart = Chart {
         title: "Validation loss by timestep".into(),
         x_label: "timestep t (1 = least noise)".into(),
-        y_label: "mean squared error of the noise".into(),
+        y_label: "mean squared error of the prediction".into(),
         y_log: true,
         rules: vec![250.0, 500.0, 750.0],
         series,
