@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use clap::Args;
 use serde_json::json;
 
-use super::{Context, device, output};
+use super::common::{DeviceArgument, FirstStageArgument, PicturesArguments};
+use super::{Context, output};
 use crate::analysis::expert_spectrum;
-use crate::first::First;
-use crate::pictures::{Latents, Pictures};
+use crate::pictures::Latents;
 use crate::report::{Chart, Series};
 use crate::run::RunFolder;
 use crate::{Result, error};
@@ -18,21 +18,18 @@ use crate::{Result, error};
 pub(crate) struct Analyze {
     /// The run folder
     run: PathBuf,
-    /// Pictures to watch on [default: built-in faces]
-    #[arg(long, value_name = "PATH")]
-    data: Option<PathBuf>,
+    #[command(flatten)]
+    pictures: PicturesArguments,
     /// How many of them
     #[arg(long, default_value_t = 64)]
     count: usize,
     /// Where the figure (SVG) and its numbers (CSV) go [default: RUN/analysis]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// Weights of a learned first stage (safetensors, CompVis' names)
-    #[arg(long, value_name = "FILE")]
-    first_stage: Option<PathBuf>,
-    /// cpu, cuda or cuda:N [default: the first GPU that loads, else the CPU]
-    #[arg(long, default_value = "auto", hide_default_value = true)]
-    device: String,
+    #[command(flatten)]
+    first_stage: FirstStageArgument,
+    #[command(flatten)]
+    device: DeviceArgument,
     /// One JSON object on standard output
     #[arg(long)]
     json: bool,
@@ -40,11 +37,10 @@ pub(crate) struct Analyze {
 
 impl Analyze {
     pub(crate) fn run(self, context: &Context) -> Result<()> {
-        let device = device(&self.device)?;
+        let device = self.device.get()?;
         let run = RunFolder::open(&self.run)?;
-        let on_corrupt = super::encode::on_corrupt(false);
-        let pictures = Pictures::open(&run.experiment.data, self.data.as_deref(), on_corrupt)?;
-        let first = First::open(&run.experiment, self.first_stage.as_deref(), device)?;
+        let pictures = self.pictures.open(&run.experiment.data, &context.progress)?;
+        let first = self.first_stage.open(&run.experiment, device)?;
         let folder = self.out.unwrap_or_else(|| self.run.join("analysis"));
         std::fs::create_dir_all(&folder).map_err(error::io(&folder))?;
         let latents = Latents::of_validation(&pictures, &first, self.count)?;

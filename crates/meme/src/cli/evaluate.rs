@@ -8,7 +8,8 @@ use meme_data::{Filter, HashDepth, ImageSource, Pixels, Transform};
 use meme_metrics::{Compared, EvaluationOptions, FeatureNetwork};
 use ndarray::Array2;
 
-use super::{Context, device, output};
+use super::common::DeviceArgument;
+use super::{Context, output};
 use crate::{Error, Result};
 
 /// Pictures per forward pass of the feature network.
@@ -41,9 +42,8 @@ pub(crate) struct Evaluate {
     /// Bring all pictures to this side first [default: the side of the first generated one]
     #[arg(long)]
     resolution: Option<usize>,
-    /// cpu, cuda or cuda:N [default: the first GPU that loads, else the CPU]
-    #[arg(long, default_value = "auto", hide_default_value = true)]
-    device: String,
+    #[command(flatten)]
+    device: DeviceArgument,
     /// One JSON object on standard output
     #[arg(long)]
     json: bool,
@@ -51,7 +51,7 @@ pub(crate) struct Evaluate {
 
 impl Evaluate {
     pub(crate) fn run(self, context: &Context) -> Result<()> {
-        let device = device(&self.device)?;
+        let device = self.device.get()?;
         let network = match (self.features, &self.weights) {
             (Features::Random, _) => FeatureNetwork::random(device)?,
             (Features::Squeezenet, Some(file)) => FeatureNetwork::squeezenet(file, device)?,

@@ -1,6 +1,7 @@
 //! The command line: one file a verb.
 
 mod analyze;
+mod common;
 mod count;
 mod doctor;
 mod encode;
@@ -113,16 +114,6 @@ fn run(verb: Verb) -> Result<()> {
         Verb::Report(verb) => verb.run(),
         Verb::Inspect(verb) => verb.run(),
     }
-}
-
-/// The device named on the command line: `auto` takes the first GPU that loads, else the CPU.
-fn device(name: &str) -> Result<Device> {
-    if name != "auto" {
-        return meme_torch::device::parse_device(name)
-            .map_err(|error| Error::Usage(format!("--device: {error}")));
-    }
-    let gpu = meme_torch::device::load_cuda().is_ok() && meme_torch::tch::Cuda::is_available();
-    Ok(if gpu { Device::Cuda(0) } else { Device::Cpu })
 }
 
 /// The scale where none is given: `small` wants a GPU.

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::encode::on_corrupt;
-use super::{Context, default_scale, device, output};
+use super::common::{DeviceArgument, FirstStageArgument, PicturesArguments};
+use super::{Context, default_scale, output};
 use crate::suite::{Request, STAGES, SuiteRun};
 use crate::{Error, Result};
 
@@ -20,12 +20,8 @@ pub(crate) struct Reproduce {
     /// Rows to train, or `all` [default: the suite's]
     #[arg(long, value_delimiter = ',')]
     rows: Option<Vec<String>>,
-    /// Pictures: a folder, a tar or a zip [default: built-in faces]
-    #[arg(long, value_name = "PATH")]
-    data: Option<PathBuf>,
-    /// Leave out pictures that cannot be read instead of refusing the data
-    #[arg(long)]
-    skip_corrupt: bool,
+    #[command(flatten)]
+    pictures: PicturesArguments,
     /// Where everything goes; a folder with the same run in it is gone on with
     /// [default: runs/SUITE-SCALE]
     #[arg(long, value_name = "DIR")]
@@ -33,12 +29,10 @@ pub(crate) struct Reproduce {
     /// Do one stage only
     #[arg(long, value_name = "STAGE", value_parser = STAGES)]
     only_stage: Option<String>,
-    /// Weights of a learned first stage (safetensors, CompVis' names)
-    #[arg(long, value_name = "FILE")]
-    first_stage: Option<PathBuf>,
-    /// cpu, cuda or cuda:N [default: the first GPU that loads, else the CPU]
-    #[arg(long, default_value = "auto", hide_default_value = true)]
-    device: String,
+    #[command(flatten)]
+    first_stage: FirstStageArgument,
+    #[command(flatten)]
+    device: DeviceArgument,
     /// Networks trained side by side [default: one for every core; one on a GPU]
     #[arg(long)]
     lanes: Option<usize>,
@@ -52,21 +46,21 @@ pub(crate) struct Reproduce {
 
 impl Reproduce {
     pub(crate) fn run(self, context: &Context) -> Result<()> {
-        let device = device(&self.device)?;
+        let device = self.device.get()?;
         if self.lanes == Some(0) {
             return Err(Error::Usage("--lanes must be at least 1".into()));
         }
         let run = SuiteRun::resolve(Request {
+            on_corrupt: self.pictures.on_corrupt(),
             suite: self.suite,
             scale: self.scale.unwrap_or_else(|| default_scale(device).into()),
             rows: self.rows,
-            data: self.data,
+            data: self.pictures.data,
             run: self.run,
-            first_stage: self.first_stage,
+            first_stage: self.first_stage.first_stage,
             settings: self.set,
             device,
             lanes: self.lanes,
-            on_corrupt: on_corrupt(self.skip_corrupt),
         })?;
         if self.dry_run {
             output::text(&run.plan()?);

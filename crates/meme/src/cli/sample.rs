@@ -7,9 +7,9 @@ use meme_data::RgbImage;
 use meme_sampler::Sampler;
 use serde_json::json;
 
-use super::{Context, device, output};
+use super::common::{DeviceArgument, FirstStageArgument};
+use super::{Context, output};
 use crate::error::io;
-use crate::first::First;
 use crate::run::RunFolder;
 use crate::sampling::Sampling;
 use crate::{Error, Result};
@@ -54,12 +54,10 @@ pub(crate) struct Sample {
     /// A folder for numbered pictures, or a file ending in .png for one sheet
     #[arg(long, value_name = "DIR|FILE")]
     out: PathBuf,
-    /// Weights of a learned first stage (safetensors, CompVis' names)
-    #[arg(long, value_name = "FILE")]
-    first_stage: Option<PathBuf>,
-    /// cpu, cuda or cuda:N [default: the first GPU that loads, else the CPU]
-    #[arg(long, default_value = "auto", hide_default_value = true)]
-    device: String,
+    #[command(flatten)]
+    first_stage: FirstStageArgument,
+    #[command(flatten)]
+    device: DeviceArgument,
     /// One JSON object on standard output
     #[arg(long)]
     json: bool,
@@ -67,7 +65,7 @@ pub(crate) struct Sample {
 
 impl Sample {
     pub(crate) fn run(self, context: &Context) -> Result<()> {
-        let device = device(&self.device)?;
+        let device = self.device.get()?;
         let run = RunFolder::open(&self.run)?;
         let mut config = run.experiment.sample.clone();
         config.steps = self.steps.unwrap_or(config.steps);
@@ -95,7 +93,7 @@ impl Sample {
             return Err(Error::Usage("--count must be at least 1".into()));
         }
         let sheet = self.out.extension().is_some_and(|extension| extension == "png");
-        let first = First::open(&run.experiment, self.first_stage.as_deref(), device)?;
+        let first = self.first_stage.open(&run.experiment, device)?;
         let mut sampling = Sampling::new(&run, &first, &config, device, &context.stop)?;
         if !sheet {
             std::fs::create_dir_all(&self.out).map_err(io(&self.out))?;

@@ -3,7 +3,8 @@
 use clap::Args;
 use serde_json::json;
 
-use super::{device, output};
+use super::common::DeviceArgument;
+use super::output;
 use crate::Result;
 use crate::experiment::Resolver;
 use crate::progress::thousands;
@@ -24,9 +25,8 @@ pub(crate) struct Speed {
     /// Threads [default: all cores]
     #[arg(long)]
     threads: Option<usize>,
-    /// cpu, cuda or cuda:N [default: the first GPU that loads, else the CPU]
-    #[arg(long, default_value = "auto", hide_default_value = true)]
-    device: String,
+    #[command(flatten)]
+    device: DeviceArgument,
     /// One JSON object on standard output
     #[arg(long)]
     json: bool,
@@ -34,7 +34,7 @@ pub(crate) struct Speed {
 
 impl Speed {
     pub(crate) fn run(&self, context: &super::Context) -> Result<()> {
-        let device = device(&self.device)?;
+        let device = self.device.get()?;
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         meme_torch::set_threads(self.threads.unwrap_or(cores))?;
         let resolver = Resolver::new(&self.scale, &[])?;

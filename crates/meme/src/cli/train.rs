@@ -5,11 +5,10 @@ use std::path::PathBuf;
 use clap::Args;
 use meme_router::Expert;
 
-use super::encode::on_corrupt;
-use super::{Context, device, output};
+use super::common::{DeviceArgument, FirstStageArgument, PicturesArguments};
+use super::{Context, output};
 use crate::experiment::{Experiment, Resolver};
-use crate::first::First;
-use crate::pictures::{Latents, Pictures};
+use crate::pictures::Latents;
 use crate::progress::thousands;
 use crate::run::RunFolder;
 use crate::training::{Training, train_expert};
@@ -26,21 +25,15 @@ pub(crate) struct Train {
     /// The run folder, made if absent
     #[arg(long, value_name = "DIR")]
     run: PathBuf,
-    /// Pictures: a folder, a tar or a zip [default: built-in faces]
-    #[arg(long, value_name = "PATH")]
-    data: Option<PathBuf>,
-    /// Leave out pictures that cannot be read instead of refusing the data
-    #[arg(long)]
-    skip_corrupt: bool,
+    #[command(flatten)]
+    pictures: PicturesArguments,
     /// Train this expert only, counted from 1
     #[arg(long, value_name = "N")]
     expert: Option<u16>,
-    /// Weights of a learned first stage (safetensors, CompVis' names)
-    #[arg(long, value_name = "FILE")]
-    first_stage: Option<PathBuf>,
-    /// cpu, cuda or cuda:N [default: the first GPU that loads, else the CPU]
-    #[arg(long, default_value = "auto", hide_default_value = true)]
-    device: String,
+    #[command(flatten)]
+    first_stage: FirstStageArgument,
+    #[command(flatten)]
+    device: DeviceArgument,
     /// Change a value: key=value, for instance train.images=64000
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
@@ -51,20 +44,16 @@ pub(crate) struct Train {
 
 impl Train {
     pub(crate) fn run(self, context: &Context) -> Result<()> {
-        let device = device(&self.device)?;
+        let device = self.device.get()?;
         let experiment = Resolver::new(&self.scale, &self.set)?.named_or_file(&self.name)?;
         let experts = self.experts(&experiment)?;
         if self.dry_run {
             output::text(&plan(&experiment, &experts)?);
             return Ok(());
         }
-        let pictures =
-            Pictures::open(&experiment.data, self.data.as_deref(), on_corrupt(self.skip_corrupt))?;
-        for sentence in &pictures.skipped {
-            context.progress.say(format!("left out: {sentence}"));
-        }
+        let pictures = self.pictures.open(&experiment.data, &context.progress)?;
         let run = RunFolder::create(&self.run, experiment)?;
-        let first = First::open(&run.experiment, self.first_stage.as_deref(), device)?;
+        let first = self.first_stage.open(&run.experiment, device)?;
         let (progress, stop) = (&context.progress, &context.stop);
         let folder = self.run.join("latents");
         let latents =

@@ -1,0 +1,72 @@
+//! Arguments that several verbs share.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use meme_data::OnCorrupt;
+use meme_torch::tch::Device;
+
+use crate::experiment::{DataConfig, Experiment};
+use crate::first::First;
+use crate::pictures::Pictures;
+use crate::progress::Progress;
+use crate::{Error, Result};
+
+/// Where to compute.
+#[derive(Args)]
+pub(super) struct DeviceArgument {
+    /// cpu, cuda or cuda:N [default: the first GPU that loads, else the CPU]
+    #[arg(long, default_value = "auto", hide_default_value = true)]
+    device: String,
+}
+
+impl DeviceArgument {
+    pub(super) fn get(&self) -> Result<Device> {
+        if self.device != "auto" {
+            return meme_torch::device::parse_device(&self.device)
+                .map_err(|error| Error::Usage(format!("--device: {error}")));
+        }
+        let gpu = meme_torch::device::load_cuda().is_ok() && meme_torch::tch::Cuda::is_available();
+        Ok(if gpu { Device::Cuda(0) } else { Device::Cpu })
+    }
+}
+
+/// Weights of a learned first stage.
+#[derive(Args)]
+pub(super) struct FirstStageArgument {
+    /// Weights of a learned first stage (safetensors, CompVis' names)
+    #[arg(long, value_name = "FILE")]
+    pub(super) first_stage: Option<PathBuf>,
+}
+
+impl FirstStageArgument {
+    pub(super) fn open(&self, experiment: &Experiment, device: Device) -> Result<First> {
+        First::open(experiment, self.first_stage.as_deref(), device)
+    }
+}
+
+/// Which pictures.
+#[derive(Args)]
+pub(super) struct PicturesArguments {
+    /// Pictures: a folder, a tar or a zip [default: built-in faces]
+    #[arg(long, value_name = "PATH")]
+    pub(super) data: Option<PathBuf>,
+    /// Leave out pictures that cannot be read instead of refusing the data
+    #[arg(long)]
+    skip_corrupt: bool,
+}
+
+impl PicturesArguments {
+    pub(super) fn on_corrupt(&self) -> OnCorrupt {
+        if self.skip_corrupt { OnCorrupt::SkipAndReport } else { OnCorrupt::Refuse }
+    }
+
+    /// Opens them, and says what was left out.
+    pub(super) fn open(&self, config: &DataConfig, progress: &Progress) -> Result<Pictures> {
+        let pictures = Pictures::open(config, self.data.as_deref(), self.on_corrupt())?;
+        for sentence in &pictures.skipped {
+            progress.say(format!("left out: {sentence}"));
+        }
+        Ok(pictures)
+    }
+}
