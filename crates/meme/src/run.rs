@@ -62,6 +62,12 @@ impl RunFolder {
         self.path.join(format!("expert-{}", expert.number()))
     }
 
+    /// Images that the newest good checkpoint of one expert has seen; 0 where there is none.
+    pub(crate) fn images_seen(&self, expert: Expert) -> Result<u64> {
+        let newest = meme_trainer::newest_checkpoint(&self.expert_folder(expert))?;
+        Ok(newest.map_or(0, |(_, images)| images))
+    }
+
     /// The network of one expert with the moving average of its newest checkpoint, and the images
     /// that checkpoint has seen.
     pub(crate) fn trained(&self, expert: Expert, device: Device) -> Result<(Network, u64)> {

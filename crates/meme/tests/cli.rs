@@ -3,8 +3,6 @@
 
 mod support;
 
-use std::path::Path;
-
 use support::say;
 
 fn empty() -> tempfile::TempDir {
@@ -89,19 +87,12 @@ fn bad_pictures_are_named() {
     insta::assert_snapshot!("empty_folder", say(&reproduce, folder.path()));
     std::fs::write(pictures.join("notes.txt"), "no picture").unwrap();
     insta::assert_snapshot!("no_picture_inside", say(&reproduce, folder.path()));
-    write_pictures(&pictures, 6);
+    support::write_pictures(&pictures, 6);
     let whole = std::fs::read(pictures.join("3.png")).unwrap();
     std::fs::write(pictures.join("3.png"), &whole[..whole.len() / 2]).unwrap();
     insta::assert_snapshot!("corrupt_picture", say(&reproduce, folder.path()));
     let missing = support::reproduce(&["--data", "nowhere", "--run", "run"]);
     insta::assert_snapshot!("no_such_data", say(&missing, folder.path()));
-}
-
-fn write_pictures(folder: &Path, count: u64) {
-    for number in 0..count {
-        let face = meme_data::faces::Faces::draw(1, number, 40);
-        meme_data::write_png(&folder.join(format!("{number}.png")), &face).unwrap();
-    }
 }
 
 #[test]

@@ -163,9 +163,19 @@ fn sample_name(image: u64) -> String {
     format!("{image:06}.png")
 }
 
-/// A sheet of what a row can draw after `images` images, of the newest of all rows together too.
-pub(super) fn preview(work: &Work<'_>, row: &Experiment, images: u64) -> Result<PathBuf> {
+/// A sheet of what a row can draw after `images` images.
+///
+/// None where there is one already, or where a run that was stopped has gone past that point: the
+/// sheet would show something else than its name says.
+pub(super) fn preview(work: &Work<'_>, row: &Experiment, images: u64) -> Result<Option<PathBuf>> {
     let run = work.run.row_run(row)?;
+    let folder = run.path.join("previews");
+    let path = folder.join(format!("{images:09}.png"));
+    for (expert, _) in row.numbered() {
+        if path.exists() || run.images_seen(expert)? >= images + row.train.batch {
+            return Ok(None);
+        }
+    }
     let mut config = row.sample.clone();
     config.count = PREVIEW.min(config.count);
     let mut sampling = Sampling::new(&run, work.first, &config, work.run.device, work.stop)?;
@@ -174,11 +184,9 @@ pub(super) fn preview(work: &Work<'_>, row: &Experiment, images: u64) -> Result<
         pictures.push(picture.clone());
         Ok(())
     })?;
-    let folder = run.path.join("previews");
     std::fs::create_dir_all(&folder).map_err(io(&folder))?;
-    let path = folder.join(format!("{images:09}.png"));
     write_sheet(&path, &pictures)?;
-    Ok(path)
+    Ok(Some(path))
 }
 
 /// Writes pictures as a sheet, small ones enlarged so that one can see them.

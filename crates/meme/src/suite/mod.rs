@@ -225,7 +225,7 @@ impl Work<'_> {
             .numbered()
             .map(|(expert, _)| experiment.identity(expert, &self.latents.identity()))
             .collect();
-        json!({"experts": identities, "train": experiment.train, "threads": self.run.threads})
+        json!({"experts": identities, "train": experiment.train})
     }
 
     /// Called first by every thread that computes.

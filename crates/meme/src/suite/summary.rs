@@ -80,14 +80,8 @@ fn row_report(
     let [counts, paper_counts] = [&here, &there].map(counts);
     let (counts, paper_counts) = (counts?, paper_counts?);
     let speed = speeds.iter().find(|speed| speed.row == here.name);
-    let trained = work
-        .run
-        .rows
-        .iter()
-        .find(|trained| trained.name == here.name)
-        .filter(|trained| train::is_done(work, trained))
-        .map(|trained| trained_report(work, trained, folder))
-        .transpose()?;
+    // Rows that an earlier call trained in this folder are shown too.
+    let trained = train::is_done(work, &here).then(|| trained_report(work, &here, folder));
     Ok(RowReport {
         row: row.row.clone(),
         title: here.title.clone(),
@@ -100,7 +94,7 @@ fn row_report(
         paper_macs: paper_counts.iter().map(|count| count.macs).collect(),
         seconds_per_step: speed.map(|speed| speed.seconds),
         paper_seconds_per_step: speed.and_then(|speed| speed.paper_seconds),
-        trained,
+        trained: trained.transpose()?,
     })
 }
 

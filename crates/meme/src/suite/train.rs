@@ -93,7 +93,11 @@ fn portion_job<'a>(
     let name = format!("training {label}");
     let run = work.run.row_run(row)?;
     let body = move || {
-        let task = work.progress.begin_at(label, from, until, share);
+        let mut task = work.progress.begin_at(label, from, until, share);
+        if run.images_seen(expert)? >= until {
+            task.found(until);
+            return Ok(());
+        }
         let training = Training {
             run: &run,
             latents: work.latents,
@@ -119,13 +123,14 @@ fn end_of_round<'a>(
             let seconds = measure::training_seconds(work, row)?;
             work.stages.record(&stage(row), &work.training_inputs(row), seconds)?;
         }
-        let sheet = measure::preview(work, row, until)?;
-        work.progress.say(format!(
-            "{} after {} images a network: {}",
-            row.title,
-            thousands(until),
-            sheet.display()
-        ));
+        if let Some(sheet) = measure::preview(work, row, until)? {
+            work.progress.say(format!(
+                "{} after {} images a network: {}",
+                row.title,
+                thousands(until),
+                sheet.display()
+            ));
+        }
         Ok(())
     };
     Job { name: format!("preview of {}", row.name), after, work: Box::new(body) }

@@ -72,3 +72,11 @@ pub(crate) const SHORT: &[&str] = &[
 pub(crate) fn reproduce<'a>(more: &[&'a str]) -> Vec<&'a str> {
     ["reproduce", "ffhq", "--device", "cpu"].iter().chain(SHORT).chain(more).copied().collect()
 }
+
+/// `count` built-in faces as files.
+pub(crate) fn write_pictures(folder: &Path, count: u64) {
+    for number in 0..count {
+        let face = meme_data::faces::Faces::draw(1, number, 40);
+        meme_data::write_png(&folder.join(format!("{number}.png")), &face).unwrap();
+    }
+}
