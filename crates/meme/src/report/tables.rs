@@ -177,7 +177,7 @@ pub(super) fn stages(report: &Report) -> Table {
             vec![stage.clone(), clock(std::time::Duration::from_secs_f64(*seconds))]
         })
         .collect();
-    Table { header: vec!["stage", "time"], rows }
+    Table { header: vec!["stage", "time, summed over rows"], rows }
 }
 
 /// Sentences a reader needs before any number.
@@ -190,6 +190,11 @@ pub(super) fn cautions(report: &Report) -> Vec<String> {
             report.scale, report.scale_about
         ));
     }
+    lines.push(
+        "Every network saw the same number of images, so a row of four experts saw four times as \
+         many in all, and took four times as long, as a row of one."
+            .into(),
+    );
     let untrained: Vec<&str> = report
         .rows
         .iter()
