@@ -188,6 +188,8 @@ impl Task {
     }
 
     fn advance(&mut self, position: u64, measured: bool) {
+        // A run that went on later than this part of it has done all of the part, not more.
+        let position = position.min(self.total);
         let steps = position.saturating_sub(self.position);
         self.position = self.position.max(position);
         self.progress.advance(self.unit * steps as f64, measured);

@@ -59,7 +59,7 @@ impl RunFolder {
 
     /// Where one expert trains.
     pub(crate) fn expert_folder(&self, expert: Expert) -> PathBuf {
-        self.path.join(format!("expert-{}", expert.number()))
+        expert_folder(&self.path, expert)
     }
 
     /// Images that the newest good checkpoint of one expert has seen; 0 where there is none.
@@ -91,6 +91,11 @@ impl RunFolder {
             .collect::<Result<Vec<_>>>()?;
         Ok(Ensemble::new(self.experiment.intervals.clone(), Experts(networks))?)
     }
+}
+
+/// Where one expert of the run in `path` trains.
+pub(crate) fn expert_folder(path: &Path, expert: Expert) -> PathBuf {
+    path.join(format!("expert-{}", expert.number()))
 }
 
 /// One expert: its parameters and the network built on them.

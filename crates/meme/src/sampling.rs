@@ -92,3 +92,8 @@ impl<'a> Sampling<'a> {
         }
     }
 }
+
+/// The file that picture `number` goes to.
+pub(crate) fn file_name(number: u64) -> String {
+    format!("{number:06}.png")
+}

@@ -60,6 +60,11 @@ fn a_run_ends_in_a_report_and_a_second_one_finds_everything_done() {
     assert!(second.starts_with("exit code: 0"), "{second}");
     assert_eq!(std::fs::read(run.join("stages.json")).unwrap(), before);
 
+    let changed = reproduce(&["--run", "run", "--set", "train.learning_rate=0.5"]);
+    let answer = say(&changed, folder.path());
+    assert!(answer.starts_with("exit code: 1"), "{answer}");
+    assert!(answer.contains("train.learning_rate: was 0.001, now 0.5"), "{answer}");
+
     std::fs::create_dir(folder.path().join("elsewhere")).unwrap();
     support::write_pictures(&folder.path().join("elsewhere"), 3);
     let other = reproduce(&["--run", "run", "--data", "elsewhere"]);

@@ -9,7 +9,7 @@ use super::common::{DeviceArgument, FirstStageArgument, PicturesArguments};
 use super::{Context, output};
 use crate::analysis::expert_spectrum;
 use crate::pictures::Latents;
-use crate::report::{Chart, Series};
+use crate::report::expert_spectra;
 use crate::run::RunFolder;
 use crate::{Result, error};
 
@@ -51,20 +51,7 @@ impl Analyze {
             }
             spectra.push(expert_spectrum(&run, expert, &latents, self.count, device)?);
         }
-        let series = spectra
-            .iter()
-            .map(|spectrum| Series {
-                name: format!("expert {} at t = {}", spectrum.expert, spectrum.timestep),
-                points: spectrum.points(),
-            })
-            .collect();
-        let chart = Chart {
-            title: format!("{}: relative log amplitude of feature maps", run.experiment.title),
-            x_label: "spatial frequency (0 to pi)".into(),
-            y_label: "log amplitude relative to frequency 0".into(),
-            series,
-            ..Chart::default()
-        };
+        let chart = expert_spectra(&run.experiment.title, &spectra);
         let figure = folder.join("spectra.svg");
         meme_checkpoint::write_file_whole(&figure, chart.to_svg_file().as_bytes())?;
         let csv = chart.to_csv();

@@ -11,7 +11,7 @@ use super::common::{DeviceArgument, FirstStageArgument};
 use super::{Context, output};
 use crate::error::io;
 use crate::run::RunFolder;
-use crate::sampling::Sampling;
+use crate::sampling::{Sampling, file_name};
 use crate::{Error, Result};
 
 /// Pictures in a row of a sheet.
@@ -106,7 +106,7 @@ impl Sample {
             if sheet {
                 pictures.push(picture.clone());
             } else {
-                let path = self.out.join(format!("{image:06}.png"));
+                let path = self.out.join(file_name(image));
                 meme_data::write_png(&path, picture)?;
             }
             task.at(image - self.first + 1, || format!("{steps} steps"));

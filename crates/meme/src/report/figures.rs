@@ -1,6 +1,6 @@
 //! The charts of a report.
 
-use super::model::{Report, RowReport, TrainedReport};
+use super::model::{ExpertSpectrum, Report, RowReport, TrainedReport};
 use super::plot::{Chart, Series};
 
 /// A figure's file name and its chart.
@@ -68,24 +68,27 @@ fn spectra(report: &Report) -> Vec<Figure> {
     trained(report)
         .filter(|(_, trained)| !trained.spectra.is_empty())
         .map(|(row, trained)| {
-            let series = trained
-                .spectra
-                .iter()
-                .map(|spectrum| Series {
-                    name: format!("expert {} at t = {}", spectrum.expert, spectrum.timestep),
-                    points: spectrum.points(),
-                })
-                .collect();
-            let chart = Chart {
-                title: format!("{}: relative log amplitude of feature maps", row.title),
-                x_label: "spatial frequency (0 to pi)".into(),
-                y_label: "log amplitude relative to frequency 0".into(),
-                series,
-                ..Chart::default()
-            };
-            (format!("spectra-{}", row.row), chart)
+            (format!("spectra-{}", row.row), expert_spectra(&row.title, &trained.spectra))
         })
         .collect()
+}
+
+/// The spectra of one row's experts.
+pub(crate) fn expert_spectra(title: &str, spectra: &[ExpertSpectrum]) -> Chart {
+    let series = spectra
+        .iter()
+        .map(|spectrum| Series {
+            name: format!("expert {} at t = {}", spectrum.expert, spectrum.timestep),
+            points: spectrum.points(),
+        })
+        .collect();
+    Chart {
+        title: format!("{title}: relative log amplitude of feature maps"),
+        x_label: "spatial frequency (0 to pi)".into(),
+        y_label: "log amplitude relative to frequency 0".into(),
+        series,
+        ..Chart::default()
+    }
 }
 
 fn data_spectrum(report: &Report) -> Option<Figure> {

@@ -9,6 +9,7 @@ mod tables;
 
 use std::path::Path;
 
+pub(crate) use figures::expert_spectra;
 pub use model::{
     DataReport, DistanceReport, ExpertSpectrum, MachineReport, Report, RowReport, Spectrum,
     TrainedReport,

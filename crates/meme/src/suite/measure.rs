@@ -22,7 +22,7 @@ use crate::lanes::{self, Job};
 use crate::pictures::first_pictures;
 use crate::report::{DistanceReport, ExpertSpectrum};
 use crate::run::RunFolder;
-use crate::sampling::Sampling;
+use crate::sampling::{Sampling, file_name};
 use crate::{Error, Result};
 
 /// Timesteps at which the validation loss is measured.
@@ -149,7 +149,7 @@ fn sample(work: &Work<'_>, run: &RunFolder, folder: &Path) -> Result<()> {
     }
     std::fs::create_dir_all(&staging).map_err(io(&staging))?;
     sampling.images(0..total, &mut |image, picture| {
-        meme_data::write_png(&staging.join(sample_name(image)), picture)?;
+        meme_data::write_png(&staging.join(file_name(image)), picture)?;
         task.at(image + 1, || "sampling".into());
         Ok(())
     })?;
@@ -157,10 +157,6 @@ fn sample(work: &Work<'_>, run: &RunFolder, folder: &Path) -> Result<()> {
         std::fs::remove_dir_all(folder).map_err(io(folder))?;
     }
     std::fs::rename(&staging, folder).map_err(io(folder))
-}
-
-fn sample_name(image: u64) -> String {
-    format!("{image:06}.png")
 }
 
 /// A sheet of what a row can draw after `images` images.
@@ -171,8 +167,11 @@ pub(super) fn preview(work: &Work<'_>, row: &Experiment, images: u64) -> Result<
     let run = work.run.row_run(row)?;
     let folder = run.path.join("previews");
     let path = folder.join(format!("{images:09}.png"));
+    if path.exists() {
+        return Ok(None);
+    }
     for (expert, _) in row.numbered() {
-        if path.exists() || run.images_seen(expert)? >= images + row.train.batch {
+        if run.images_seen(expert)? >= images + row.train.batch {
             return Ok(None);
         }
     }

@@ -1,7 +1,5 @@
 //! What a suite run will cost, before it begins.
 
-use meme_torch::tch::Device;
-
 use super::{SuiteRun, plural};
 use crate::Result;
 use crate::experiment::Experiment;
@@ -124,9 +122,4 @@ fn gigabytes(bytes: u64) -> String {
 
 fn hours(seconds: f64) -> String {
     format!("{:.2}", seconds / 3600.0)
-}
-
-/// What a device is called in plans and reports.
-pub(crate) fn device_name(device: Device) -> String {
-    meme_torch::device::device_name(device)
 }

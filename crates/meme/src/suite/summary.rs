@@ -8,7 +8,6 @@ use meme_frequency::{PowerLaw, PowerSpectrum, Window};
 use ndarray::ArrayView3;
 
 use super::measure::{self, GRID};
-use super::plan::device_name;
 use super::speed::{self, RowSpeed};
 use super::{Work, train};
 use crate::Result;
@@ -181,7 +180,7 @@ fn machine(work: &Work<'_>) -> Result<MachineReport> {
     Ok(MachineReport {
         processor: processor(),
         cores: std::thread::available_parallelism().map_or(1, usize::from),
-        device: device_name(work.run.device),
+        device: meme_torch::device::device_name(work.run.device),
         libtorch: meme_torch::device::libtorch_version()?,
         version: env!("CARGO_PKG_VERSION").into(),
         stages,

@@ -8,6 +8,7 @@ use super::{Work, measure};
 use crate::experiment::Experiment;
 use crate::lanes::{self, Job};
 use crate::progress::thousands;
+use crate::run::expert_folder;
 use crate::training::{Training, train_expert};
 use crate::{Result, stages};
 
@@ -53,10 +54,7 @@ fn stage(row: &Experiment) -> String {
 pub(crate) fn is_done(work: &Work<'_>, row: &Experiment) -> bool {
     let outputs: Vec<PathBuf> = row
         .numbered()
-        .map(|(expert, _)| {
-            let folder = format!("expert-{}", expert.number());
-            work.run.row_folder(row).join(folder).join("checkpoints")
-        })
+        .map(|(expert, _)| expert_folder(&work.run.row_folder(row), expert).join("checkpoints"))
         .collect();
     work.stages.is_done(&stage(row), &work.training_inputs(row), &outputs)
 }
@@ -93,11 +91,7 @@ fn portion_job<'a>(
     let name = format!("training {label}");
     let run = work.run.row_run(row)?;
     let body = move || {
-        let mut task = work.progress.begin_at(label, from, until, share);
-        if run.images_seen(expert)? >= until {
-            task.found(until);
-            return Ok(());
-        }
+        let task = work.progress.begin_at(label, from, until, share);
         let training = Training {
             run: &run,
             latents: work.latents,
