@@ -9,6 +9,9 @@ use serde_json::{Value, json};
 use crate::statistics::{self, Window};
 use crate::{Error, Objective, Observer, Trainer};
 
+/// Folder of the checkpoints in a run folder.
+pub(crate) const CHECKPOINTS: &str = "checkpoints";
+
 const WEIGHTS: &str = "weights.safetensors";
 const EMA: &str = "ema.safetensors";
 const OPTIMIZER: &str = "optimizer.safetensors";
@@ -16,7 +19,7 @@ const OPTIMIZER: &str = "optimizer.safetensors";
 /// The checkpoints of one network's run folder, named by images seen.
 #[must_use]
 pub fn checkpoints(run: &Path) -> Shelf {
-    Shelf::new(run.join("checkpoints"))
+    Shelf::new(run.join(CHECKPOINTS))
 }
 
 /// The newest whole checkpoint of a run, verified, and the images it has seen.
@@ -52,8 +55,7 @@ impl<O: Objective> Trainer<O> {
             return Ok(());
         }
         let clock = std::time::Instant::now();
-        let shelf = checkpoints(&self.folder);
-        let mut writer = shelf.begin(self.images)?;
+        let mut writer = self.shelf.begin(self.images)?;
         let metadata = BTreeMap::new();
         writer.tensors(WEIGHTS, &self.parameters.to_data()?, &metadata)?;
         writer.tensors(EMA, &self.ema.to_data()?, &metadata)?;
@@ -67,7 +69,7 @@ impl<O: Objective> Trainer<O> {
             "threads": meme_torch::threads()?,
             "device": format!("{:?}", self.parameters.device()),
         }))?;
-        shelf.prune(self.config.keep)?;
+        self.shelf.prune(self.config.keep)?;
         self.saved = Some(self.images);
         self.timing.checkpoint += clock.elapsed().as_secs_f64();
         observer.checkpoint(&saved.path, self.images);
@@ -76,17 +78,16 @@ impl<O: Objective> Trainer<O> {
 
     /// Goes on from the newest good checkpoint; returns a sentence for each damaged one.
     pub(crate) fn resume(&mut self) -> Result<Vec<String>, Error> {
-        let shelf = checkpoints(&self.folder);
-        std::fs::create_dir_all(shelf.folder())
-            .map_err(|source| Error::Io { path: shelf.folder().to_path_buf(), source })?;
-        shelf.remove_leftovers()?;
-        let latest = shelf.latest_good()?;
+        self.shelf.make()?;
+        self.shelf.remove_leftovers()?;
+        let latest = self.shelf.latest_good()?;
         if let Some(checkpoint) = latest.good {
             self.adopt(&checkpoint)?;
         }
         let damaged = latest.skipped.iter().map(|skipped| skipped.error.to_string()).collect();
-        statistics::truncate(&self.folder.join("stats.jsonl"), self.images)?;
-        statistics::truncate(&self.folder.join("timing.jsonl"), self.images)?;
+        for file in ["stats.jsonl", "timing.jsonl"] {
+            statistics::truncate(&**self.shelf.storage(), &self.folder.join(file), self.images)?;
+        }
         Ok(damaged)
     }
 

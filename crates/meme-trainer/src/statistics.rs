@@ -4,10 +4,10 @@
 //! was killed and resumed writes the same bytes as one that was not. Wall times are no such
 //! function and go to `timing.jsonl`.
 
-use std::fs::File;
-use std::io::Write;
+use std::io::{ErrorKind, Read};
 use std::path::Path;
 
+use meme_checkpoint::{RealStorage, Storage};
 use serde::{Deserialize, Serialize};
 
 use crate::Error;
@@ -117,12 +117,27 @@ impl Timing {
 }
 
 /// Appends one JSON line.
-pub(crate) fn append<T: Serialize>(path: &Path, line: &T) -> Result<(), Error> {
+pub(crate) fn append(
+    storage: &dyn Storage,
+    path: &Path,
+    line: &impl Serialize,
+) -> Result<(), Error> {
     let io = |source| Error::Io { path: path.to_path_buf(), source };
     let mut text = serde_json::to_vec(line).map_err(|error| io(error.into()))?;
     text.push(b'\n');
-    let mut file = File::options().create(true).append(true).open(path).map_err(io)?;
-    file.write_all(&text).map_err(io)
+    storage.append(path, &text).map_err(io)
+}
+
+/// The text of a file; empty where there is none.
+fn read_text(storage: &dyn Storage, path: &Path) -> Result<String, Error> {
+    let mut text = String::new();
+    let read = storage.open(path).and_then(|(mut file, _)| file.read_to_string(&mut text));
+    match read {
+        Err(source) if source.kind() != ErrorKind::NotFound => {
+            Err(Error::Io { path: path.to_path_buf(), source })
+        }
+        _ => Ok(text),
+    }
 }
 
 /// Reads every whole line of a `.jsonl` file; a torn last line is passed over.
@@ -130,25 +145,17 @@ pub(crate) fn append<T: Serialize>(path: &Path, line: &T) -> Result<(), Error> {
 /// # Errors
 /// [`Error::Io`] where the file exists but cannot be read.
 pub fn read_lines<T: for<'de> Deserialize<'de>>(path: &Path) -> Result<Vec<T>, Error> {
-    if !path.exists() {
-        return Ok(Vec::new());
-    }
-    let text = std::fs::read_to_string(path)
-        .map_err(|source| Error::Io { path: path.to_path_buf(), source })?;
+    let text = read_text(&RealStorage, path)?;
     Ok(text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect())
 }
 
 /// Drops every line beyond `images`: the tail that a killed run wrote after its last checkpoint.
-pub(crate) fn truncate(path: &Path, images: u64) -> Result<(), Error> {
+pub(crate) fn truncate(storage: &dyn Storage, path: &Path, images: u64) -> Result<(), Error> {
     #[derive(Deserialize)]
     struct Stamp {
         images: u64,
     }
-    if !path.exists() {
-        return Ok(());
-    }
-    let text = std::fs::read_to_string(path)
-        .map_err(|source| Error::Io { path: path.to_path_buf(), source })?;
+    let text = read_text(storage, path)?;
     let kept: String = text
         .split_inclusive('\n')
         .filter(|line| line.ends_with('\n'))
@@ -157,7 +164,7 @@ pub(crate) fn truncate(path: &Path, images: u64) -> Result<(), Error> {
         })
         .collect();
     if kept.len() != text.len() {
-        meme_checkpoint::write_file_whole(path, kept.as_bytes())?;
+        meme_checkpoint::write_file_whole_on(storage, path, kept.as_bytes())?;
     }
     Ok(())
 }
@@ -171,11 +178,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("stats.jsonl");
         for images in [10, 20, 30] {
-            append(&path, &Window::new(images, 0)).unwrap();
+            append(&RealStorage, &path, &Window::new(images, 0)).unwrap();
         }
         let whole = std::fs::read(&path).unwrap();
         std::fs::write(&path, [&whole[..], b"{\"images\": 5"].concat()).unwrap();
-        truncate(&path, 20).unwrap();
+        truncate(&RealStorage, &path, 20).unwrap();
         let kept: Vec<Window> = read_lines(&path).unwrap();
         assert_eq!(kept.iter().map(|window| window.images).collect::<Vec<_>>(), [10, 20]);
         assert!(whole.starts_with(&std::fs::read(&path).unwrap()));

@@ -2,12 +2,15 @@
 
 use std::ops::Range;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::Instant;
 
+use meme_checkpoint::{RealStorage, Shelf, Storage};
 use meme_torch::tch::Tensor;
 use meme_torch::{AdamW, AdamWConfig, Ema, Parameters};
 
+use crate::resume::CHECKPOINTS;
 use crate::statistics::{self, Timing, Window};
 use crate::{Batches, Error, Objective, Observer, StepReport, Stop, TrainConfig};
 
@@ -31,6 +34,7 @@ pub enum Outcome {
 pub struct Trainer<O: Objective> {
     pub(crate) config: TrainConfig,
     pub(crate) folder: PathBuf,
+    pub(crate) shelf: Shelf,
     pub(crate) identity: serde_json::Value,
     pub(crate) parameters: Parameters,
     pub(crate) optimizer: AdamW,
@@ -60,7 +64,25 @@ impl<O: Objective> Trainer<O> {
         objective: O,
         observer: &mut dyn Observer,
     ) -> Result<Self, Error> {
+        let disk = Arc::new(RealStorage);
+        Self::open_on(disk, folder, config, identity, parameters, objective, observer)
+    }
+
+    /// [`Trainer::open`] on any storage: everything that the run reads and writes goes through it.
+    ///
+    /// # Errors
+    /// As [`Trainer::open`].
+    pub fn open_on(
+        storage: Arc<dyn Storage>,
+        folder: PathBuf,
+        config: TrainConfig,
+        identity: serde_json::Value,
+        parameters: Parameters,
+        objective: O,
+        observer: &mut dyn Observer,
+    ) -> Result<Self, Error> {
         config.validate()?;
+        let shelf = Shelf::on(storage, folder.join(CHECKPOINTS));
         let optimizer = AdamW::new(
             AdamWConfig {
                 learning_rate: config.learning_rate,
@@ -77,6 +99,7 @@ impl<O: Objective> Trainer<O> {
         let mut trainer = Self {
             config,
             folder,
+            shelf,
             identity,
             parameters,
             optimizer,
@@ -244,18 +267,22 @@ impl<O: Objective> Trainer<O> {
     }
 
     fn close_window(&mut self, observer: &mut dyn Observer) -> Result<(), Error> {
-        statistics::append(&self.folder.join("stats.jsonl"), &self.window)?;
+        self.append("stats.jsonl", &self.window)?;
         self.timing.images = self.images;
         observer.window(&self.window, &self.timing);
         self.window = Window::new(self.images, self.objective.buckets());
         self.note_timing()
     }
 
+    fn append(&self, file: &str, line: &impl serde::Serialize) -> Result<(), Error> {
+        statistics::append(&**self.shelf.storage(), &self.folder.join(file), line)
+    }
+
     /// Wall times since the last line, at the end of a window or of a portion.
     fn note_timing(&mut self) -> Result<(), Error> {
         if self.timing.count > 0 {
             self.timing.images = self.images;
-            statistics::append(&self.folder.join("timing.jsonl"), &self.timing)?;
+            self.append("timing.jsonl", &self.timing)?;
             self.timing = Timing::default();
         }
         Ok(())

@@ -3,7 +3,7 @@
 use super::leftovers::remove_leftovers_on;
 use super::open::{open_on, read_manifest};
 use super::{FolderWriter, Leftovers, VerifiedFolder};
-use crate::staging::{DAMAGED_INFIX, remove_whole};
+use crate::staging::{DAMAGED_INFIX, create_folders, remove_whole};
 use crate::storage::{Kind, RealStorage, Storage};
 use crate::{Error, Result};
 use std::cmp::Reverse;
@@ -102,6 +102,19 @@ impl Shelf {
     /// Where the checkpoints are.
     pub fn folder(&self) -> &Path {
         &self.folder
+    }
+
+    /// The disk that they are on.
+    pub fn storage(&self) -> &Arc<dyn Storage> {
+        &self.storage
+    }
+
+    /// Makes the folder, with all that is missing above it; it may be there already.
+    ///
+    /// # Errors
+    /// [`Error::Io`] when the disk refuses.
+    pub fn make(&self) -> Result<()> {
+        create_folders(&*self.storage, &self.folder)
     }
 
     /// Starts a checkpoint numbered `counter`, written with at least nine digits.

@@ -115,6 +115,14 @@ impl Storage for FaultyStorage {
         RealStorage.hold(path)
     }
 
+    fn append(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+        if let Err(error) = self.plan.step() {
+            RealStorage.append(path, &bytes[..bytes.len() / 2])?;
+            return Err(error);
+        }
+        RealStorage.append(path, bytes)
+    }
+
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         self.plan.step()?;
         RealStorage.rename(from, to)

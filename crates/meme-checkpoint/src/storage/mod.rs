@@ -102,6 +102,14 @@ pub trait Storage: fmt::Debug + Send + Sync {
     /// The operating system's; [`io::ErrorKind::Unsupported`] where the disk cannot do it.
     fn hold(&self, path: &Path) -> io::Result<Option<Hold>>;
 
+    /// Appends to a file, made if absent, and returns once the bytes would survive a power failure.
+    ///
+    /// After an error any first part of the bytes may stand at the end of the file.
+    ///
+    /// # Errors
+    /// The operating system's.
+    fn append(&self, path: &Path, bytes: &[u8]) -> io::Result<()>;
+
     /// Renames atomically.
     ///
     /// # Errors

@@ -1,6 +1,7 @@
 //! The disk itself.
 
 use super::{Hold, Kind, Storage, StorageFile};
+use crate::staging::parent_of;
 use std::ffi::OsString;
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Read, Write};
@@ -56,6 +57,14 @@ impl Storage for RealStorage {
             Err(TryLockError::WouldBlock) => Ok(None),
             Err(TryLockError::Error(error)) => Err(error),
         }
+    }
+
+    fn append(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+        let new = !fs::exists(path)?;
+        let mut file = File::options().create(true).append(true).open(path)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        if new { self.sync_folder(parent_of(path)) } else { Ok(()) }
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {

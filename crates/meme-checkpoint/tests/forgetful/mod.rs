@@ -173,6 +173,19 @@ impl Storage for Forgetful {
         Ok(Some(Hold::none()))
     }
 
+    fn append(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+        let mut disk = self.step()?;
+        let at = match disk.find(path) {
+            Err(_) => disk.create(path, Inode::File { now: Vec::new(), synced: Vec::new() })?,
+            at => at?,
+        };
+        if let Inode::File { now, synced } = &mut disk.inodes[at] {
+            now.extend(bytes);
+            synced.clone_from(now);
+        }
+        Ok(())
+    }
+
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         let mut disk = self.step()?;
         if let Ok(at) = disk.find(to)
