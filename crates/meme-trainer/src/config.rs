@@ -1,8 +1,9 @@
 //! How long, how fast, how often: the numbers of a training run.
 
+use meme_torch::Precision;
 use serde::{Deserialize, Serialize};
 
-use crate::Error;
+use crate::{Decay, Error};
 
 /// The training numbers of one network.
 ///
@@ -22,8 +23,10 @@ pub struct TrainConfig {
     pub learning_rate: f64,
     /// Images over which the rate rises linearly from 0.
     pub warmup_images: u64,
-    /// Images at the end over which the rate falls linearly to 0; 0 keeps it constant as LDM does.
+    /// Images over which the rate falls, as `decay` says; 0 keeps it constant as LDM does.
     pub decay_images: u64,
+    /// How the rate falls.
+    pub decay: Decay,
     /// AdamW's decay of the first moment.
     pub beta1: f64,
     /// AdamW's decay of the second moment.
@@ -36,12 +39,27 @@ pub struct TrainConfig {
     pub clip_norm: f64,
     /// Ceiling of the decay of the weights' moving average, `min(ceiling, (1 + n) / (10 + n))`.
     pub ema_decay: f64,
+    /// Relative standard deviations of power-function averages that are kept beside it, 0.0001 to
+    /// 0.2886; EDM2 keeps 0.05 and 0.1.
+    pub power_averages: Vec<f64>,
+    /// Images between two snapshots of those averages, from which
+    /// [`posthoc_average`](crate::posthoc_average) puts others together; 0 takes none.
+    pub snapshot_images: u64,
+    /// What the forward pass and the loss compute in. Weights, moments and averages are float32
+    /// whatever stands here.
+    pub precision: Precision,
+    /// Compute feature maps again in the backward pass instead of keeping them: less memory, more
+    /// time, the same gradients. It is up to the network to follow it.
+    pub activation_checkpointing: bool,
     /// Mirror images at random.
     pub flip: bool,
     /// Seed of every draw of this run.
     pub seed: u64,
     /// Images between two lines of `stats.jsonl`.
     pub window_images: u64,
+    /// Images between two validations with the moving average, where the objective has held-out
+    /// data; 0 makes none.
+    pub validation_images: u64,
     /// Seconds between two checkpoints; one is also written at the end and when stopped.
     pub checkpoint_seconds: u64,
     /// Checkpoints kept, two at least.
@@ -57,15 +75,21 @@ impl Default for TrainConfig {
             learning_rate: 8.4e-5,
             warmup_images: 0,
             decay_images: 0,
+            decay: Decay::Linear,
             beta1: 0.9,
             beta2: 0.999,
             epsilon: 1e-8,
             weight_decay: 0.01,
             clip_norm: 0.0,
             ema_decay: 0.9999,
+            power_averages: Vec::new(),
+            snapshot_images: 0,
+            precision: Precision::F32,
+            activation_checkpointing: false,
             flip: false,
             seed: 0,
             window_images: 4_200,
+            validation_images: 0,
             checkpoint_seconds: 600,
             keep: 2,
         }
@@ -115,6 +139,25 @@ impl TrainConfig {
                 return Err(Error::Configuration { field, rule, value: value.to_string() });
             }
         }
+        for (position, &deviation) in self.power_averages.iter().enumerate() {
+            let wrong = |rule| Error::Configuration {
+                field: "power_averages",
+                rule,
+                value: deviation.to_string(),
+            };
+            meme_torch::PowerFunction::new(deviation)
+                .map_err(|_| wrong("each must be from 0.0001 to 0.2886"))?;
+            if self.power_averages[..position].contains(&deviation) {
+                return Err(wrong("each may stand there once"));
+            }
+        }
+        if self.snapshot_images > 0 && self.power_averages.is_empty() {
+            return Err(Error::Configuration {
+                field: "snapshot_images",
+                rule: "must be 0 where there are no power_averages",
+                value: self.snapshot_images.to_string(),
+            });
+        }
         Ok(())
     }
 
@@ -123,9 +166,18 @@ impl TrainConfig {
     pub fn rate_at(&self, image: u64) -> f64 {
         let end = (image + self.batch) as f64;
         let rise = if self.warmup_images == 0 { 1.0 } else { end / self.warmup_images as f64 };
-        let left = self.images.saturating_sub(image) as f64;
-        let fall = if self.decay_images == 0 { 1.0 } else { left / self.decay_images as f64 };
-        self.learning_rate * rise.min(1.0) * fall.min(1.0)
+        let fall = self.decay.share(image, self.images, self.decay_images);
+        self.learning_rate * rise.min(1.0) * fall
+    }
+
+    /// Whether an update that ended at `images` passed a multiple of `interval`; never where that
+    /// is 0. Updates begin at multiples of the batch.
+    pub(crate) fn passed(&self, interval: u64, images: u64) -> bool {
+        if interval == 0 || images == 0 {
+            return false;
+        }
+        let begun = (images - 1) / self.batch * self.batch;
+        images / interval > begun / interval
     }
 
     /// Images in the forward pass: the micro-batch, or the batch where none is set.

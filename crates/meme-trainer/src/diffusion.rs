@@ -89,7 +89,16 @@ impl Batches for DiffusionConfig {
         let order = self.order()?;
         let rows = noisy.chunks_exact_mut(size).zip(target.chunks_exact_mut(size));
         for (image, (noisy, target)) in images.zip(rows) {
-            self.data.read(order.at(image).index, noisy)?;
+            let index = order.at(image).index;
+            self.data.read(index, noisy)?;
+            if let Some(position) = noisy.iter().position(|value| !value.is_finite()) {
+                return Err(Error::DataNotFinite {
+                    index,
+                    position,
+                    value: noisy[position],
+                    image,
+                });
+            }
             if self.flip && meme_data::is_flipped(self.seed, image) {
                 meme_data::flip(shape, noisy);
             }

@@ -8,18 +8,23 @@ use std::path::PathBuf;
 pub enum Error {
     /// A loss or a gradient was NaN or infinite; nothing was updated.
     #[error(
-        "{what} is not finite ({value}) at images {first}..{end}: the update was not made, \
-         the last good state is kept; lower the learning rate or look at these images"
+        "{what} is not finite ({value}): {place}, in the update of images {first}..{end} with \
+         seed {seed}; the update was not made, the last good state is kept; lower the learning \
+         rate or look at these images"
     )]
     NotFinite {
         /// `loss` or `gradient norm`.
         what: &'static str,
         /// The value found.
         value: f64,
+        /// The first image it was found at, or the parameters whose gradients it was found in.
+        place: String,
         /// Image counter of the first image of the batch.
         first: u64,
         /// One past the last image counter of the batch.
         end: u64,
+        /// Seed of every draw.
+        seed: u64,
     },
     /// The run folder was made by another configuration.
     #[error(
@@ -41,6 +46,21 @@ pub enum Error {
         rule: &'static str,
         /// What was given.
         value: String,
+    },
+    /// A value of the data is NaN or infinite.
+    #[error(
+        "array {index} of the data holds {value} at position {position} (image counter {image}): \
+         no noise was added to it and no update was made; mend or remove it"
+    )]
+    DataNotFinite {
+        /// Which array of the data.
+        index: usize,
+        /// Where in the array, in its order `[C, H, W]`.
+        position: usize,
+        /// The value found.
+        value: f32,
+        /// Counter of the image that was to be trained on.
+        image: u64,
     },
     /// The data cannot serve this objective.
     #[error("{what}")]

@@ -194,8 +194,8 @@ impl<O: Objective> Trainer<O> {
         let batch = update_range(&self.config, self.images);
         self.parameters.zero_grad();
         let mut loss_sum = 0.0;
-        for _ in 0..micro_batches(&self.config, &batch).count() {
-            loss_sum += self.accumulate(&batch, loader)?;
+        for micro in micro_batches(&self.config, &batch) {
+            loss_sum += self.accumulate(&batch, &micro, loader)?;
         }
         let clock = Instant::now();
         let gradient_norm = self.clip(&batch)?;
@@ -221,6 +221,7 @@ impl<O: Objective> Trainer<O> {
     fn accumulate(
         &mut self,
         batch: &Range<u64>,
+        micro: &Range<u64>,
         loader: &Receiver<Result<O::Batch, Error>>,
     ) -> Result<f64, Error> {
         let clock = Instant::now();
@@ -231,8 +232,10 @@ impl<O: Objective> Trainer<O> {
         let loss = self.objective.loss(&prepared)?;
         let values = meme_torch::to_f32_vec(&loss.per_image.detach())?;
         self.timing.forward += clock.elapsed().as_secs_f64();
-        for &value in &values {
-            self.finite("loss", f64::from(value), batch)?;
+        for (&value, image) in values.iter().zip(micro.clone()) {
+            if !value.is_finite() {
+                return Err(self.spoilt("loss", value.into(), format!("image {image}"), batch));
+            }
         }
 
         let clock = Instant::now();
@@ -251,19 +254,23 @@ impl<O: Objective> Trainer<O> {
         let ceiling =
             if self.config.clip_norm > 0.0 { self.config.clip_norm } else { f64::INFINITY };
         match meme_torch::clip_and_check(&self.parameters.gradients(), ceiling) {
-            Err(meme_torch::Error::NotFinite { .. }) => {
-                self.finite("gradient norm", f64::NAN, batch)
+            Err(meme_torch::Error::NotFinite { norm, tensors }) => {
+                let place = match tensors.as_slice() {
+                    [] => "every value is finite, but not their squares' sum".to_owned(),
+                    [only] => format!("gradient of {only}"),
+                    [first, others @ ..] => {
+                        format!("gradients of {first} and {} more", others.len())
+                    }
+                };
+                Err(self.spoilt("gradient norm", norm, place, batch))
             }
             norm => Ok(norm?),
         }
     }
 
-    fn finite(&self, what: &'static str, value: f64, batch: &Range<u64>) -> Result<f64, Error> {
-        if value.is_finite() {
-            Ok(value)
-        } else {
-            Err(Error::NotFinite { what, value, first: batch.start, end: batch.end })
-        }
+    fn spoilt(&self, what: &'static str, value: f64, place: String, batch: &Range<u64>) -> Error {
+        let (first, end, seed) = (batch.start, batch.end, self.config.seed);
+        Error::NotFinite { what, value, place, first, end, seed }
     }
 
     fn close_window(&mut self, observer: &mut dyn Observer) -> Result<(), Error> {
