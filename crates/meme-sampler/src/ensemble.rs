@@ -4,8 +4,8 @@ use meme_router::{Expert, Index, Intervals, positions, split};
 use meme_torch::from_i64;
 use meme_torch::tch::Tensor;
 
-use crate::denoiser::{Denoiser, ExpertSource, check_answer, check_batch};
-use crate::{Error, Result};
+use crate::denoiser::{check_answer, check_batch};
+use crate::{Denoiser, Error, ExpertSource, Result};
 
 /// Routes every sample to the expert that owns its index: exactly one expert runs for each sample
 /// and step, and each expert sees its samples in one batch.
@@ -16,6 +16,7 @@ use crate::{Error, Result};
 pub struct Ensemble<S> {
     intervals: Intervals,
     source: S,
+    followed_by: Option<Index>,
 }
 
 impl<S: ExpertSource> Ensemble<S> {
@@ -27,7 +28,7 @@ impl<S: ExpertSource> Ensemble<S> {
         let expected = intervals.experts();
         match source.experts() {
             Some(found) if found != expected => Err(Error::Experts { expected, found }),
-            _ => Ok(Self { intervals, source }),
+            _ => Ok(Self { intervals, source, followed_by: None }),
         }
     }
 
@@ -35,6 +36,12 @@ impl<S: ExpertSource> Ensemble<S> {
     #[must_use]
     pub fn intervals(&self) -> &Intervals {
         &self.intervals
+    }
+
+    /// Says at which index the run after the next one is going to begin, so that a source that
+    /// loads experts can have that one ready too; `None`, as at first, where no other run follows.
+    pub fn followed_by(&mut self, index: Option<Index>) {
+        self.followed_by = index;
     }
 
     /// The experts.
@@ -50,6 +57,14 @@ impl<S: ExpertSource> Ensemble<S> {
 }
 
 impl<S: ExpertSource> Denoiser for Ensemble<S> {
+    fn announce(&mut self, indices: &[Index]) -> Result<()> {
+        let indices = indices.iter().chain(&self.followed_by);
+        let experts = indices.map(|index| self.intervals.expert_of(*index));
+        let mut experts = experts.collect::<std::result::Result<Vec<Expert>, _>>()?;
+        experts.dedup();
+        self.source.announce(&experts)
+    }
+
     fn denoise(&mut self, x: &Tensor, indices: &[Index]) -> Result<Tensor> {
         check_batch(x, indices)?;
         let groups = split(indices, &self.intervals)?;

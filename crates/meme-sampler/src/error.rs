@@ -75,6 +75,27 @@ pub enum Error {
         /// How many there are.
         experts: usize,
     },
+    /// An expert that is larger than the memory allowed for all of them.
+    #[error(
+        "{expert} takes {bytes} bytes, the experts may take {budget} in all; allow at least as much as the largest of them"
+    )]
+    Budget {
+        /// The expert.
+        expert: Expert,
+        /// What it takes.
+        bytes: u64,
+        /// What is allowed.
+        budget: u64,
+    },
+    /// The thread that loads experts is gone, because the loader panicked.
+    #[error("{expert} cannot be loaded: the thread that loads experts has ended in a panic")]
+    LoaderGone {
+        /// The expert that was wanted.
+        expert: Expert,
+    },
+    /// The thread that loads experts could not be started.
+    #[error("the thread that loads experts cannot be started: {0}")]
+    NoThread(#[source] std::io::Error),
     /// A saved state that doesn't belong to this run.
     #[error("the saved state cannot be continued: {problem}")]
     State {

@@ -51,6 +51,11 @@ impl<C: Denoiser, U: Denoiser> Guided<C, U> {
 }
 
 impl<C: Denoiser, U: Denoiser> Denoiser for Guided<C, U> {
+    fn announce(&mut self, indices: &[Index]) -> Result<()> {
+        self.conditional.announce(indices)?;
+        self.unconditional.announce(indices)
+    }
+
     fn denoise(&mut self, x: &Tensor, indices: &[Index]) -> Result<Tensor> {
         let guided = indices.iter().filter(|index| self.guides(**index)).count();
         if guided == 0 || self.scale == 1.0 {

@@ -43,7 +43,13 @@
 //! # Experts
 //! An [`Ensemble`] is a denoiser that asks, for every sample, the expert that owns its index. The
 //! samplers know nothing of it. Where the experts are is the matter of an [`ExpertSource`]:
-//! [`Resident`] keeps all of them in memory, a closure does as it likes.
+//! [`Resident`] keeps all of them in memory; [`Paged`] keeps one and has another thread load the
+//! next while it works, or as many as fit into so many bytes; a closure does as it likes. A run
+//! announces in advance at which indices it is going to ask, and so who comes next.
+//!
+//! Each expert may be different: one in half precision ([`InKind`]), one that predicts something
+//! else than the plan says ([`Reparametrised`]), one guided more strongly ([`Guided`]). These wrap a
+//! network and are networks again.
 //!
 //! # Numbers
 //! Schedules and coefficients are float64. The samples have the type and device of the start noise;
@@ -58,20 +64,28 @@
 mod denoiser;
 mod ensemble;
 mod error;
+mod experts;
 mod guidance;
 mod level;
+mod loader;
 mod noise;
+mod overrides;
+mod paged;
 mod plan;
 mod sampler;
 mod solvers;
 mod state;
 mod walk;
 
-pub use denoiser::{Denoiser, ExpertSource, Resident};
+pub use denoiser::Denoiser;
 pub use ensemble::Ensemble;
 pub use error::{Error, Result};
+pub use experts::{ExpertSource, Resident};
 pub use guidance::Guided;
+pub use loader::{Loaded, Loader};
 pub use noise::{Noise, SampleNoise};
+pub use overrides::{InKind, Reparametrised};
+pub use paged::{Paged, Room};
 pub use plan::{Last, Plan, Threshold};
 pub use sampler::Sampler;
 pub use solvers::ddim::ddim;

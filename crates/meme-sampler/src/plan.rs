@@ -172,6 +172,12 @@ impl Plan {
         self.indices[step.min(self.len() - 1)]
     }
 
+    /// The indices at which the steps from `step` on ask, most noise first.
+    #[must_use]
+    pub fn indices_from(&self, step: usize) -> &[Index] {
+        self.indices.get(step..).unwrap_or_default()
+    }
+
     /// The level from which step `step` starts.
     pub(crate) fn level(&self, step: usize) -> Level {
         self.levels[step.min(self.len() - 1)]

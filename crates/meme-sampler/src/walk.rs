@@ -89,6 +89,7 @@ pub(crate) fn walk(
         let problem = "x must be [B, ...] of a floating-point type".to_owned();
         return Err(Error::State { problem });
     }
+    denoiser.announce(plan.indices_from(state.step))?;
     while state.step < total {
         let number = state.step;
         let (from, to) = (plan.level(number), plan.next_level(number, last));
