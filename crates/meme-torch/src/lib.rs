@@ -85,6 +85,7 @@ mod memory;
 mod noise;
 mod parameters;
 mod power;
+mod precision;
 mod quantile;
 mod store;
 mod switches;
@@ -111,6 +112,7 @@ pub use memory::{keep_freed_memory, page_faults, peak_memory, resident_memory};
 pub use noise::{dropout_mask, noise};
 pub use parameters::{Parameters, Path};
 pub use power::{PowerFunction, posthoc_coefficients, weighted_sum};
+pub use precision::Precision;
 pub use switches::{
     Autocast, channels_last, deterministic, set_cudnn_benchmark, set_deterministic, set_tf32, tf32,
 };
