@@ -24,6 +24,14 @@ pub enum Error {
         /// The largest side.
         most: usize,
     },
+    /// A number of context tokens that cannot be counted.
+    #[error("{tokens} context tokens cannot be counted: give 1 to {most}")]
+    Tokens {
+        /// Tokens asked for.
+        tokens: usize,
+        /// The most.
+        most: usize,
+    },
     /// A count above 64 bits.
     #[error("the count {number} does not fit 64 bits; give a smaller size or width")]
     Overflow {
@@ -47,6 +55,21 @@ pub enum Error {
         classes: usize,
         /// Whether the call named some.
         given: bool,
+    },
+    /// Context tokens asked of a network that has no table of them.
+    #[error("classes do not become context tokens in this network (`class_conditioning`)")]
+    ClassContext,
+    /// No context for a network that reads one.
+    #[error("the network attends to context: set `Options::context` to tokens [B, T, {width}]")]
+    Context {
+        /// Numbers of a token.
+        width: usize,
+    },
+    /// A context for a network that reads none, or beside classes that become the context.
+    #[error("`Options::context` is set, but {why}")]
+    NoContext {
+        /// Why there is no place for it.
+        why: &'static str,
     },
     /// A block for which another project has no name.
     #[error("{format} has no place for `{block}`: {why}")]

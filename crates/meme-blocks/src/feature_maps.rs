@@ -18,7 +18,8 @@ pub struct FeatureMap {
 /// Every feature map that a forward pass shows, in the order in which it shows them.
 ///
 /// `stem`, then each block's output under the block's name. A mixer also shows its branches side by side, before they
-/// are fused, as `NAME.branches`: high convolved, high pooled, low.
+/// are fused, as `NAME.branches`: high convolved, high pooled, low. A transformer also shows what each part of its
+/// layer D adds to the tokens: `NAME.D.self`, `NAME.D.cross` and `NAME.D.feed_forward`.
 ///
 /// # Errors
 /// [`Error::Architecture`](crate::Error::Architecture) where the description breaks a rule.
@@ -55,6 +56,14 @@ impl List {
             None => {}
             Some((name, PlanMixing::Attention(config))) => self.push(name, config.channels, level),
             Some((name, PlanMixing::Mixer(config))) => self.mixer(name, config.mixer, level),
+            Some((name, PlanMixing::Transformer(config))) => {
+                for depth in 0..config.depth {
+                    for part in ["self", "cross", "feed_forward"] {
+                        self.push(&format!("{name}.{depth}.{part}"), config.channels, level);
+                    }
+                }
+                self.push(name, config.channels, level);
+            }
         }
     }
 

@@ -128,11 +128,15 @@ mod plan;
 mod res_block;
 mod resample;
 mod time;
+mod transformer;
 mod unet;
 
-pub use architecture::{Architecture, MixerTable, Mixing, PoolKind, Resampling};
+pub use architecture::{
+    Architecture, ClassConditioning, MixerTable, Mixing, PoolKind, PoolKinds, Resampling,
+    TransformerTable,
+};
 pub use attention::{AttentionBlock, AttentionConfig};
-pub use count::{ConvShape, Count, Size, StageCount, Tally, count};
+pub use count::{ConvShape, Count, Size, StageCount, Tally, count, count_with_context};
 pub use error::Error;
 pub use feature_maps::{FeatureMap, feature_maps};
 pub use feed_forward::FeedForward;
@@ -142,4 +146,5 @@ pub use options::{Dropout, Options, Probe};
 pub use res_block::{ResBlock, ResBlockConfig};
 pub use resample::Resample;
 pub use time::TimeEmbedding;
+pub use transformer::{SpatialTransformer, TransformerConfig};
 pub use unet::UNet;

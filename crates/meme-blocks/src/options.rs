@@ -9,6 +9,9 @@ use crate::Error;
 pub struct Options<'a> {
     /// Class of each sample, int64 `[B]`, for a class-conditional network.
     pub classes: Option<&'a Tensor>,
+    /// Context tokens of each sample, [B, T, D] with D = `transformer.context`, for a network with transformers; [1,
+    /// T, D] serves all samples alike. Not given where classes become the context.
+    pub context: Option<&'a Tensor>,
     /// Who watches feature maps.
     pub probe: Option<&'a mut dyn Probe>,
     /// Who draws the dropout masks of a training step; without one nothing is dropped.
@@ -22,12 +25,37 @@ impl Options<'_> {
             probe.see(name, map);
         }
     }
+
+    /// Shows tokens [B, H W, C] as the map [B, C, H, W] that they are, if the probe wants it.
+    pub(crate) fn watch_tokens(
+        &mut self,
+        name: &str,
+        tokens: &Tensor,
+        (height, width): (i64, i64),
+    ) -> Result<(), Error> {
+        if let Some(probe) = self.probe.as_mut().filter(|probe| probe.wants(name)) {
+            let map = tokens.f_transpose(1, 2)?.f_unflatten(2, [height, width])?;
+            probe.see(name, &map);
+        }
+        Ok(())
+    }
+
+    /// The same options with these context tokens and no classes.
+    pub(crate) fn with_context<'b>(&'b mut self, context: &'b Tensor) -> Options<'b> {
+        Options {
+            classes: None,
+            context: Some(context),
+            probe: self.probe.as_mut().map(|probe| &mut **probe as &mut dyn Probe),
+            dropout: self.dropout.as_mut().map(|dropout| &mut **dropout as &mut dyn Dropout),
+        }
+    }
 }
 
 impl std::fmt::Debug for Options<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Options")
             .field("classes", &self.classes)
+            .field("context", &self.context)
             .field("probe", &self.probe.is_some())
             .field("dropout", &self.dropout.is_some())
             .finish()

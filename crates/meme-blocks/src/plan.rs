@@ -4,7 +4,7 @@
 use crate::architecture::Stage;
 use crate::{
     Architecture, AttentionConfig, Error, MixerBlockConfig, MixerConfig, Mixing, ResBlockConfig,
-    Resample, Resampling,
+    Resample, Resampling, TransformerConfig,
 };
 
 /// Every block of a U-Net, with its name and sizes, in the order in which a forward meets them.
@@ -37,6 +37,7 @@ pub(crate) struct PlanBlock {
 pub(crate) enum PlanMixing {
     Attention(AttentionConfig),
     Mixer(MixerBlockConfig),
+    Transformer(TransformerConfig),
 }
 
 /// The two residual blocks of the middle, the first with what stands between them.
@@ -151,29 +152,36 @@ fn mixing(
         Stage::Level(level) => a.channels(level),
         Stage::Middle => a.channels(a.levels() - 1),
     };
-    match (kind, &a.mixer) {
-        (Mixing::Attention, _) => {
-            let config =
-                AttentionConfig { channels, head_dim: a.head_dim, norm_groups: a.norm_groups };
+    let (head_dim, norm_groups) = (a.head_dim_of(channels), a.norm_groups);
+    match kind {
+        Mixing::None => None,
+        Mixing::Attention => {
+            let config = AttentionConfig { channels, head_dim, norm_groups };
             Some((format!("{name}.attention"), PlanMixing::Attention(config)))
         }
-        (Mixing::Mixer, Some(table)) => {
+        // Validation refuses a mixer or a transformer without its table.
+        Mixing::Mixer => a.mixer.as_ref().map(|table| {
             let mixer = MixerConfig {
                 channels,
-                head_dim: a.head_dim,
+                head_dim,
                 high_heads: table.high_heads_of(stage),
                 pool: table.pool_of(stage),
-                pool_kind: table.pool_kind,
+                pool_kind: table.pool_kind_of(stage),
             };
-            let config = MixerBlockConfig {
-                mixer,
-                norm_groups: a.norm_groups,
+            let config = MixerBlockConfig { mixer, norm_groups, feed_forward: table.feed_forward };
+            (format!("{name}.mixer"), PlanMixing::Mixer(config))
+        }),
+        Mixing::Transformer => a.transformer.as_ref().map(|table| {
+            let config = TransformerConfig {
+                channels,
+                head_dim,
+                norm_groups,
+                context: table.context,
+                depth: table.depth,
                 feed_forward: table.feed_forward,
             };
-            Some((format!("{name}.mixer"), PlanMixing::Mixer(config)))
-        }
-        // Validation refuses a mixer without its table.
-        (Mixing::None | Mixing::Mixer, _) => None,
+            (format!("{name}.transformer"), PlanMixing::Transformer(config))
+        }),
     }
 }
 

@@ -26,7 +26,7 @@ impl TimeEmbedding {
     pub fn new(root: &Path<'_>, architecture: &Architecture) -> Result<Self> {
         let width = architecture.width as i64;
         let wide = architecture.embedding_channels() as i64;
-        let classes = match architecture.classes {
+        let classes = match architecture.embedded_classes() {
             0 => None,
             count => Some(Embedding::new(&(root / "classes"), count as i64, wide)?),
         };
@@ -35,7 +35,7 @@ impl TimeEmbedding {
             hidden: Linear::new(&(root / "time" / "hidden"), width, wide, linear)?,
             output: Linear::new(&(root / "time" / "output"), wide, wide, linear)?,
             classes,
-            count: architecture.classes,
+            count: architecture.embedded_classes(),
             width,
         })
     }
@@ -71,7 +71,7 @@ impl TimeEmbedding {
 }
 
 /// Checks for int64 `[B]` and returns B.
-fn one_a_sample(what: &'static str, tensor: &Tensor) -> Result<i64> {
+pub(crate) fn one_a_sample(what: &'static str, tensor: &Tensor) -> Result<i64> {
     match (tensor.size().as_slice(), tensor.kind()) {
         (&[batch], Kind::Int64) => Ok(batch),
         (_, kind) => {

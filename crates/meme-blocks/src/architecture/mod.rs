@@ -1,6 +1,11 @@
 //! The description of a denoiser as a plain value, read with serde and checked as it is read.
 
+mod pooling;
+mod tables;
 mod validate;
+
+pub use pooling::{PoolKind, PoolKinds};
+pub use tables::{MixerTable, TransformerTable};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -50,8 +55,14 @@ pub struct Architecture {
     pub channel_mult: Vec<usize>,
     /// Residual blocks of an encoder level.
     pub res_blocks: usize,
-    /// Channels of one attention head, and the unit in which a mixer's channels are shared out.
+    /// Channels of one attention head, and the unit in which a mixer's channels are shared out. Every level has as
+    /// many heads as fit its channels. 0 where `heads` is given, or nothing has heads.
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub head_dim: usize,
+    /// Number of heads of every level, whose channels they share: the other way to say `head_dim`. 0 where that one
+    /// is given.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub heads: usize,
     /// Groups of every group normalisation.
     #[serde(default = "default_norm_groups")]
     pub norm_groups: usize,
@@ -64,6 +75,9 @@ pub struct Architecture {
     /// How the inception mixers are made; needed where `encoder`, `middle` or `decoder` say `mixer`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mixer: Option<MixerTable>,
+    /// How the transformers are made; needed where `encoder`, `middle` or `decoder` say `transformer`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transformer: Option<TransformerTable>,
     /// Probability that a channel value is dropped before a residual block's last convolution, in training only.
     #[serde(default)]
     pub dropout: f64,
@@ -76,6 +90,9 @@ pub struct Architecture {
     /// Number of classes of a class-conditional network; 0 for an unconditional one.
     #[serde(default)]
     pub classes: usize,
+    /// What a class becomes.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub class_conditioning: ClassConditioning,
     /// Whether the output carries a second set of `out_channels` that parametrises the variance (ADM).
     #[serde(default)]
     pub learned_sigma: bool,
@@ -91,39 +108,9 @@ pub enum Mixing {
     Attention,
     /// An inception mixer: part of the channels convolved, part attended ([`MixerBlock`](crate::MixerBlock)).
     Mixer,
-}
-
-/// How an inception U-Net's mixers differ from stage to stage (a stage is a level, or the middle).
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-pub struct MixerTable {
-    /// Heads of each level that go to the high-frequency branch; the level's other heads are attended.
-    /// Between 0 (attention only) and channels / `head_dim` (convolution only).
-    pub high_heads: Vec<usize>,
-    /// The same for the middle.
-    pub middle_high_heads: usize,
-    /// Side of the pooling window in front of each level's attention; 1 pools nothing.
-    pub pool: Vec<usize>,
-    /// The same for the middle.
-    #[serde(default = "one")]
-    pub middle_pool: usize,
-    /// What a pooling window becomes.
-    #[serde(default)]
-    pub pool_kind: PoolKind,
-    /// Width of the feed-forward that follows each mixer, as a multiple of the channels; 0 for none.
-    #[serde(default)]
-    pub feed_forward: usize,
-}
-
-/// What a pooling window in front of a mixer's attention becomes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum PoolKind {
-    /// The mean of its pixels (iFormer).
-    #[default]
-    Average,
-    /// The largest of its pixels.
-    Max,
+    /// A spatial transformer: self-attention, cross-attention to context tokens, and a gated feed-forward
+    /// ([`SpatialTransformer`](crate::SpatialTransformer)).
+    Transformer,
 }
 
 /// How the size changes between levels.
@@ -135,6 +122,17 @@ pub enum Resampling {
     Convolution,
     /// A residual block that resamples inside: 2x2 mean downwards, nearest neighbour upwards (ADM).
     ResBlock,
+}
+
+/// How a class reaches the blocks of a class-conditional network.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ClassConditioning {
+    /// As a vector of `4 * width` numbers, added to the time embedding (ADM).
+    #[default]
+    Embedding,
+    /// As one context token of `transformer.context` numbers, which cross-attention reads (LDM).
+    Context,
 }
 
 /// A place of the network that can carry a mixer: a level, or the middle.
@@ -155,6 +153,26 @@ impl Architecture {
         self.channel_mult.get(level).map_or(0, |mult| mult * self.width)
     }
 
+    /// Channels of one head where a level has so many `channels`; 0 where the description gives neither `head_dim`
+    /// nor `heads`.
+    pub fn head_dim_of(&self, channels: usize) -> usize {
+        channels.checked_div(self.heads).unwrap_or(self.head_dim)
+    }
+
+    /// Classes whose vectors are added to the time embedding; 0 for a network without any.
+    pub fn embedded_classes(&self) -> usize {
+        match self.class_conditioning {
+            ClassConditioning::Embedding => self.classes,
+            ClassConditioning::Context => 0,
+        }
+    }
+
+    /// Width of the context tokens that the transformers read; 0 for a network without cross-attention.
+    pub fn context_channels(&self) -> usize {
+        let reads = self.stages().any(|(_, mixing, _)| mixing == Mixing::Transformer);
+        self.transformer.as_ref().filter(|_| reads).map_or(0, |table| table.context)
+    }
+
     /// Channels of the time embedding that every residual block receives: `4 * width`.
     pub fn embedding_channels(&self) -> usize {
         4 * self.width
@@ -171,6 +189,36 @@ impl Architecture {
     /// [`Error::Architecture`] with the field and the rule that it breaks.
     pub fn validate(&self) -> Result<(), Error> {
         validate::validate(self)
+    }
+
+    /// Checks that no level of an input of `height` x `width` pixels is smaller than the pooling window of its mixers.
+    /// A network computes smaller ones too, with windows cut at the edge, but a whole level in one window is seldom
+    /// what was meant: whoever reads a description together with a size asks this.
+    ///
+    /// ```
+    /// # let text = r#"in_channels = 3
+    /// # out_channels = 3
+    /// # width = 32
+    /// # channel_mult = [1, 2]
+    /// # res_blocks = 1
+    /// # head_dim = 32
+    /// # encoder = ["mixer", "mixer"]
+    /// # middle = "none"
+    /// # decoder = ["none", "none"]
+    /// # mixer = { high_heads = [1, 1], middle_high_heads = 1, pool = [2, 4] }"#;
+    /// # let architecture: meme_blocks::Architecture = toml::from_str(text)?;
+    /// architecture.fits(16, 16)?;
+    /// let refused = architecture.fits(16, 6).unwrap_err().to_string();
+    /// assert_eq!(refused, "architecture field `mixer.pool[1]`: a window of 4 pixels is larger than level 1, \
+    ///     which has 8 x 3 pixels for an input of 16 x 6");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Architecture`] with the pooling window's field, or whatever [`validate`](Self::validate) finds.
+    pub fn fits(&self, height: usize, width: usize) -> Result<(), Error> {
+        validate::validate(self)?;
+        validate::fits(self, height, width)
     }
 
     /// Every stage that carries a mixer kind, with its channels, in the order of the levels.
@@ -209,6 +257,11 @@ fn default_norm_groups() -> usize {
     32
 }
 
-fn one() -> usize {
-    1
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+fn is_zero(number: &usize) -> bool {
+    *number == 0
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }

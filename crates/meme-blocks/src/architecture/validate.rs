@@ -1,6 +1,6 @@
 //! The rules of a description, each with the field that it speaks of.
 
-use super::{Architecture, MixerTable, Mixing, Stage};
+use super::{Architecture, ClassConditioning, MixerTable, Mixing, PoolKinds, Stage};
 use crate::Error;
 
 /// No network is wider than this in any level. It keeps every count and every index in range.
@@ -9,7 +9,7 @@ const MOST_CHANNELS: usize = 1 << 16;
 const MOST_LEVELS: usize = 17;
 /// Nor more residual blocks a level.
 const MOST_RES_BLOCKS: usize = 64;
-/// Nor pools by more, nor widens its feed-forward by more.
+/// Nor pools by more, nor widens its feed-forward by more, nor stacks more layers in a transformer.
 const MOST_RATIO: usize = 64;
 /// Nor tells more classes apart.
 const MOST_CLASSES: usize = 1 << 24;
@@ -34,7 +34,12 @@ pub(super) fn validate(a: &Architecture) -> Result<(), Error> {
         return Err(broken("width", rule));
     }
     within("res_blocks", a.res_blocks, 1, MOST_RES_BLOCKS)?;
-    within("head_dim", a.head_dim, 1, MOST_CHANNELS)?;
+    within("head_dim", a.head_dim, 0, MOST_CHANNELS)?;
+    within("heads", a.heads, 0, MOST_CHANNELS)?;
+    if a.heads > 0 && a.head_dim > 0 {
+        let rule = format!("{} beside `head_dim` = {}; give one of the two", a.heads, a.head_dim);
+        return Err(broken("heads", rule));
+    }
     within("norm_groups", a.norm_groups, 1, MOST_CHANNELS)?;
     within("classes", a.classes, 0, MOST_CLASSES)?;
     if !(0.0..1.0).contains(&a.dropout) {
@@ -49,8 +54,13 @@ pub(super) fn validate(a: &Architecture) -> Result<(), Error> {
                 heads(a, stage, channels)?;
                 mixer(a, stage, channels)?;
             }
+            Mixing::Transformer => {
+                heads(a, stage, channels)?;
+                transformer(a, stage)?;
+            }
         }
     }
+    classes(a)?;
     a.mixer.as_ref().map_or(Ok(()), |table| table_lengths(a, table))
 }
 
@@ -92,16 +102,74 @@ fn same_length(field: &str, length: usize, a: &Architecture) -> Result<(), Error
 }
 
 fn heads(a: &Architecture, stage: Stage, channels: usize) -> Result<(), Error> {
-    if channels.is_multiple_of(a.head_dim) {
+    let (field, divisor) = if a.heads > 0 { ("heads", a.heads) } else { ("head_dim", a.head_dim) };
+    if divisor == 0 {
+        let rule = format!("needed, since {stage} has heads; or give `heads`, their number");
+        return Err(broken(field, rule));
+    }
+    if channels.is_multiple_of(divisor) {
         return Ok(());
     }
-    let rule = format!("{} does not divide the {channels} channels of {stage}", a.head_dim);
-    Err(broken("head_dim", rule))
+    let rule = format!("{divisor} does not divide the {channels} channels of {stage}");
+    Err(broken(field, rule))
+}
+
+fn transformer(a: &Architecture, stage: Stage) -> Result<(), Error> {
+    let Some(table) = &a.transformer else {
+        let rule = format!("needed, since {stage} has a transformer; give context");
+        return Err(broken("transformer", rule));
+    };
+    if table.context == 0 {
+        let rule =
+            format!("needed, since {stage} attends to context; give the width of its tokens");
+        return Err(broken("transformer.context", rule));
+    }
+    within("transformer.context", table.context, 1, MOST_CHANNELS)?;
+    within("transformer.depth", table.depth, 1, MOST_RATIO)?;
+    within("transformer.feed_forward", table.feed_forward, 1, MOST_RATIO)
+}
+
+fn classes(a: &Architecture) -> Result<(), Error> {
+    if a.class_conditioning == ClassConditioning::Embedding {
+        return Ok(());
+    }
+    if a.classes == 0 {
+        return Err(broken("class_conditioning", "`context` needs `classes`, which are 0"));
+    }
+    if a.context_channels() == 0 {
+        let rule = "`context` needs a transformer in `encoder`, `middle` or `decoder` to read it";
+        return Err(broken("class_conditioning", rule));
+    }
+    Ok(())
+}
+
+/// `height` x `width` are the input's.
+pub(super) fn fits(a: &Architecture, height: usize, width: usize) -> Result<(), Error> {
+    let Some(table) = &a.mixer else { return Ok(()) };
+    for (stage, mixing, _) in a.stages() {
+        let (level, field) = match stage {
+            Stage::Level(level) => (level, format!("mixer.pool[{level}]")),
+            Stage::Middle => (a.levels() - 1, "mixer.middle_pool".to_owned()),
+        };
+        let side = |input: usize| (0..level).fold(input, |side, _| side.div_ceil(2));
+        let (rows, columns, pool) = (side(height), side(width), table.pool_of(stage));
+        if mixing == Mixing::Mixer && pool > rows.min(columns) {
+            let rule = format!(
+                "a window of {pool} pixels is larger than {stage}, which has {rows} x {columns} pixels \
+                 for an input of {height} x {width}"
+            );
+            return Err(broken(field, rule));
+        }
+    }
+    Ok(())
 }
 
 fn table_lengths(a: &Architecture, table: &MixerTable) -> Result<(), Error> {
     same_length("mixer.high_heads", table.high_heads.len(), a)?;
     same_length("mixer.pool", table.pool.len(), a)?;
+    if let PoolKinds::Each(kinds) = &table.pool_kind {
+        same_length("mixer.pool_kind", kinds.len(), a)?;
+    }
     within("mixer.feed_forward", table.feed_forward, 0, MOST_RATIO)
 }
 
@@ -118,38 +186,21 @@ fn mixer(a: &Architecture, stage: Stage, channels: usize) -> Result<(), Error> {
         }
         Stage::Middle => ("mixer.middle_high_heads".into(), "mixer.middle_pool".into()),
     };
-    let heads = channels / a.head_dim;
+    let head_dim = a.head_dim_of(channels);
+    let heads = channels / head_dim;
     let high = table.high_heads_of(stage);
     if high > heads {
         let rule = format!("{high} is more than the {heads} heads of {stage}");
         return Err(broken(high_field, rule));
     }
-    if !(high * a.head_dim).is_multiple_of(2) {
+    if !(high * head_dim).is_multiple_of(2) {
         let rule = format!(
-            "{high} heads of {} channels are an odd number of channels; one half is convolved, the other pooled",
-            a.head_dim
+            "{high} heads of {head_dim} channels are an odd number of channels; one half is convolved, the other \
+             pooled"
         );
         return Err(broken(high_field, rule));
     }
     within(&pool_field, table.pool_of(stage), 1, MOST_RATIO)
-}
-
-impl MixerTable {
-    /// High-frequency heads of a stage; 0 where the list is too short (refused by validation).
-    pub(crate) fn high_heads_of(&self, stage: Stage) -> usize {
-        match stage {
-            Stage::Level(level) => self.high_heads.get(level).copied().unwrap_or(0),
-            Stage::Middle => self.middle_high_heads,
-        }
-    }
-
-    /// Pooling window of a stage; 1 where the list is too short (refused by validation).
-    pub(crate) fn pool_of(&self, stage: Stage) -> usize {
-        match stage {
-            Stage::Level(level) => self.pool.get(level).copied().unwrap_or(1),
-            Stage::Middle => self.middle_pool,
-        }
-    }
 }
 
 impl std::fmt::Display for Stage {

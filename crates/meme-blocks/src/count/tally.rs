@@ -20,7 +20,12 @@ impl Size {
         Size { height: self.height.div_ceil(window), width: self.width.div_ceil(window) }
     }
 
-    fn pixels(self) -> u128 {
+    /// Twice each side.
+    pub(crate) fn doubled(self) -> Self {
+        Size { height: 2 * self.height, width: 2 * self.width }
+    }
+
+    pub(crate) fn pixels(self) -> u128 {
         self.height as u128 * self.width as u128
     }
 }
@@ -60,8 +65,6 @@ pub struct Tally {
     pub products: u128,
     /// Multiply-accumulates of the two matrix products of attention.
     pub attention: u128,
-    /// Numbers that convolutions and linear layers put out.
-    pub activations: u128,
 }
 
 impl Tally {
@@ -74,7 +77,6 @@ impl Tally {
             parameters: weights + if bias { channels as u128 } else { 0 },
             products: weights * output.pixels(),
             attention: 0,
-            activations: channels as u128 * output.pixels(),
         }
     }
 
@@ -98,6 +100,12 @@ impl Tally {
         let attention = 2 * channels as u128 * size.pixels() * size.pixels();
         Tally { attention, ..Self::default() }
     }
+
+    /// The same with queries at all positions of a map, and keys and values from `tokens` tokens.
+    pub fn cross_attention(channels: usize, size: Size, tokens: usize) -> Self {
+        let attention = 2 * channels as u128 * size.pixels() * tokens as u128;
+        Tally { attention, ..Self::default() }
+    }
 }
 
 impl Add for Tally {
@@ -108,7 +116,6 @@ impl Add for Tally {
             parameters: self.parameters + other.parameters,
             products: self.products + other.products,
             attention: self.attention + other.attention,
-            activations: self.activations + other.activations,
         }
     }
 }

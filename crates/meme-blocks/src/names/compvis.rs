@@ -17,6 +17,7 @@ impl Dialect for CompVis {
         "skip_connection",
     ];
     const CLASSES: &'static str = "label_emb.weight";
+    const CLASS_TOKENS: Option<&'static str> = Some("cond_stage_model.embedding.weight");
 
     fn place(a: &Architecture, spot: &Spot) -> String {
         // The stem is input block 0; an encoder level has its blocks and, but for the coarsest, a step down.

@@ -1,4 +1,4 @@
-//! Names of diffusers' `UNet2DModel`.
+//! Names of diffusers' `UNet2DModel` and `UNet2DConditionModel`.
 
 use super::{Dialect, Entry, Layout, MiddlePart, Part, Spot};
 use crate::Architecture;
@@ -11,6 +11,7 @@ impl Dialect for Diffusers {
     const RESIDUAL: [&'static str; 6] =
         ["norm1", "conv1", "time_emb_proj", "norm2", "conv2", "conv_shortcut"];
     const CLASSES: &'static str = "class_embedding.weight";
+    const CLASS_TOKENS: Option<&'static str> = None;
 
     fn place(a: &Architecture, spot: &Spot) -> String {
         // The decoder's modules count from the coarsest level.

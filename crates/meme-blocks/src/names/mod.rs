@@ -2,6 +2,7 @@
 
 mod compvis;
 mod diffusers;
+mod transformer;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,7 +10,7 @@ use meme_torch::tch::Tensor;
 
 use crate::error::Result;
 use crate::plan::{Plan, PlanChange, PlanMixing};
-use crate::{Architecture, Error};
+use crate::{Architecture, ClassConditioning, Error};
 
 /// How many differences an error spells out.
 const SPELT_OUT: usize = 8;
@@ -61,6 +62,10 @@ enum Layout {
     Same,
     /// A linear weight [out, in] as that of a one-dimensional convolution, [out, in, 1].
     Conv1d,
+    /// A linear weight [out, in] as that of a two-dimensional convolution, [out, in, 1, 1].
+    Conv2d,
+    /// Rows of all their tensors one after another, equally many from each.
+    Rows,
     /// Rows ordered [heads, 3, head_dim] as three tensors of rows ordered [heads, head_dim].
     SplitHeads { head_dim: i64 },
 }
@@ -102,6 +107,8 @@ trait Dialect {
     const RESIDUAL: [&'static str; 6];
     /// Its name for the class table's weight.
     const CLASSES: &'static str;
+    /// Its name for the table of a network whose classes become context tokens, if it keeps one.
+    const CLASS_TOKENS: Option<&'static str>;
     /// Its name for a place.
     fn place(architecture: &Architecture, spot: &Spot) -> String;
     /// Its parameters for our attention block at `ours`.
@@ -110,7 +117,9 @@ trait Dialect {
 
 impl NameMap {
     /// The names of CompVis' latent diffusion (`UNetModel` of `openaimodel.py`, also OpenAI's guided diffusion with
-    /// its legacy attention order), without the `model.diffusion_model.` that stands before them in a checkpoint.
+    /// its legacy attention order), without the `model.diffusion_model.` that stands before them in a checkpoint. The
+    /// table of a network whose classes become context lies beside the network there, and is named here as it is
+    /// there: `cond_stage_model.embedding.weight`.
     ///
     /// # Errors
     /// [`Error::Unnamed`] for a network with mixers, [`Error::Architecture`] where the description breaks a rule.
@@ -118,10 +127,11 @@ impl NameMap {
         Self::walk::<compvis::CompVis>(architecture)
     }
 
-    /// The names of diffusers' `UNet2DModel`.
+    /// The names of diffusers' `UNet2DModel`, and of `UNet2DConditionModel` for a network with transformers.
     ///
     /// # Errors
-    /// As [`NameMap::compvis`].
+    /// As [`NameMap::compvis`], and [`Error::Unnamed`] where classes become context tokens: that model is given its
+    /// context, so describe the network without classes and keep their table beside it.
     pub fn diffusers(architecture: &Architecture) -> Result<Self> {
         Self::walk::<diffusers::Diffusers>(architecture)
     }
@@ -163,7 +173,10 @@ impl NameMap {
         let mut theirs = BTreeMap::new();
         for entry in &self.entries {
             if let Some(tensor) = ours.get(&entry.ours) {
-                let parts = entry.layout.split(tensor).map_err(|e| e.within(&entry.ours))?;
+                let parts = entry
+                    .layout
+                    .split(tensor, entry.theirs.len())
+                    .map_err(|e| e.within(&entry.ours))?;
                 theirs.extend(entry.theirs.iter().cloned().zip(parts));
             }
         }
@@ -192,7 +205,16 @@ impl NameMap {
         list.layer("time.hidden", &Spot::TimeHidden);
         list.layer("time.output", &Spot::TimeOutput);
         if a.classes > 0 {
-            list.push("classes.weight".into(), D::CLASSES.into());
+            let theirs = match a.class_conditioning {
+                ClassConditioning::Embedding => D::CLASSES,
+                ClassConditioning::Context => D::CLASS_TOKENS.ok_or(Error::Unnamed {
+                    format: D::FORMAT,
+                    block: "classes".into(),
+                    why: "its network is given context tokens; leave `classes` and `class_conditioning` out of the \
+                          description and keep the table beside the file",
+                })?,
+            };
+            list.push("classes.weight".into(), theirs.into());
         }
         list.layer("stem", &Spot::Stem);
         for l in &plan.encoder {
@@ -270,6 +292,11 @@ impl<D: Dialect> List<'_, D> {
                 self.entries.extend(D::attention(ours, &theirs, config.head_dim as i64));
                 Ok(())
             }
+            Some((ours, PlanMixing::Transformer(config))) => {
+                let theirs = D::place(self.a, spot);
+                self.entries.extend(transformer::entries(ours, &theirs, config.depth));
+                Ok(())
+            }
             Some((name, PlanMixing::Mixer(_))) => Err(Error::Unnamed {
                 format: D::FORMAT,
                 block: name.clone(),
@@ -292,7 +319,8 @@ impl<D: Dialect> List<'_, D> {
 impl Layout {
     fn join(self, parts: &[&Tensor]) -> Result<Tensor> {
         Ok(match self {
-            Layout::Same => Tensor::f_cat(parts, 0)?,
+            Layout::Same | Layout::Rows => Tensor::f_cat(parts, 0)?,
+            Layout::Conv2d => Tensor::f_cat(parts, 0)?.f_squeeze_dim(-1)?.f_squeeze_dim(-1)?,
             Layout::Conv1d => Tensor::f_cat(parts, 0)?.f_squeeze_dim(-1)?,
             Layout::SplitHeads { head_dim } => {
                 let rows = parts
@@ -304,8 +332,13 @@ impl Layout {
         })
     }
 
-    fn split(self, ours: &Tensor) -> Result<Vec<Tensor>> {
+    fn split(self, ours: &Tensor, parts: usize) -> Result<Vec<Tensor>> {
         Ok(match self {
+            Layout::Rows => {
+                let parts = ours.f_chunk(parts as i64, 0)?;
+                parts.iter().map(Tensor::f_contiguous).collect::<Result<_, _>>()?
+            }
+            Layout::Conv2d => vec![ours.f_unsqueeze(-1)?.f_unsqueeze(-1)?],
             Layout::Same => vec![ours.shallow_clone()],
             Layout::Conv1d => vec![ours.f_unsqueeze(-1)?],
             Layout::SplitHeads { head_dim } => ours

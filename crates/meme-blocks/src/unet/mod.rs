@@ -3,13 +3,14 @@
 mod parts;
 
 use meme_torch::tch::Tensor;
-use meme_torch::{Conv2d, Path, channels_last};
+use meme_torch::{Conv2d, Embedding, Path, channels_last};
 
 use crate::conv::{same_conv, zero_conv};
 use crate::error::Result;
 use crate::norm::Norm;
 use crate::plan::Plan;
-use crate::{Architecture, Error, Options, TimeEmbedding};
+use crate::time::one_a_sample;
+use crate::{Architecture, ClassConditioning, Error, Options, TimeEmbedding};
 use parts::{Level, Middle};
 
 /// A denoiser: noisy input and timestep indices to a prediction of the same size.
@@ -54,6 +55,11 @@ pub struct UNet {
     norm: Norm,
     output: Conv2d,
     in_channels: i64,
+    /// Numbers of a context token; 0 without cross-attention.
+    context: usize,
+    /// The table of a network whose classes become context tokens.
+    class_tokens: Option<Embedding>,
+    classes: usize,
 }
 
 impl UNet {
@@ -68,8 +74,13 @@ impl UNet {
         let levels = |levels: &[_]| -> Result<Vec<Level>> {
             levels.iter().map(|level| Level::new(root, level)).collect()
         };
+        let time = TimeEmbedding::new(root, architecture)?;
+        let (classes, context) = (architecture.classes, architecture.context_channels());
+        let class_tokens = (architecture.class_conditioning == ClassConditioning::Context)
+            .then(|| Embedding::new(&(root / "classes"), classes as i64, context as i64))
+            .transpose()?;
         Ok(UNet {
-            time: TimeEmbedding::new(root, architecture)?,
+            time,
             stem: same_conv(&(root / "stem"), architecture.in_channels, architecture.width)?,
             encoder: levels(&plan.encoder)?,
             middle: Middle::new(root, &plan.middle)?,
@@ -77,6 +88,9 @@ impl UNet {
             norm: Norm::new(&(root / "output" / "norm"), finest, architecture.norm_groups)?,
             output: zero_conv(&(root / "output" / "conv"), finest, predicted)?,
             in_channels: architecture.in_channels as i64,
+            context,
+            class_tokens,
+            classes,
         })
     }
 
@@ -85,7 +99,8 @@ impl UNet {
     ///
     /// # Errors
     /// [`Error::Shape`] where input and indices do not fit network or each other, [`Error::Classes`] where the
-    /// options name classes of an unconditional network or none of a conditional one.
+    /// options name classes of an unconditional network or none of a conditional one, [`Error::Context`] and
+    /// [`Error::NoContext`] where context tokens are missing or there is no place for them.
     pub fn forward(
         &self,
         x: &Tensor,
@@ -97,27 +112,75 @@ impl UNet {
     }
 
     /// The embedding of timestep indices, int64 `[B]`, and classes, int64 `[B]`, as all residual blocks receive it:
-    /// [B, 4 width]. Samplers make it once for all their steps.
+    /// [B, 4 width]. Samplers make it once for all their steps. Where classes become context tokens it does not hold
+    /// them: they go into the options.
     ///
     /// # Errors
     /// [`Error::Shape`] for indices or classes that are not int64 `[B]`, [`Error::Classes`] where classes and network
     /// disagree.
     pub fn time_embedding(&self, indices: &Tensor, classes: Option<&Tensor>) -> Result<Tensor> {
-        self.time.forward(indices, classes)
+        self.time.forward(indices, classes.filter(|_| self.class_tokens.is_none()))
+    }
+
+    /// The context tokens of classes, int64 `[B]`, for a network whose classes become context: [B, 1, D]. Samplers
+    /// make them once and give them as [`Options::context`].
+    ///
+    /// # Errors
+    /// [`Error::Classes`] for another network, [`Error::Shape`] for classes that are not int64 `[B]`.
+    pub fn class_context(&self, classes: &Tensor) -> Result<Tensor> {
+        let Some(table) = &self.class_tokens else {
+            return Err(Error::ClassContext);
+        };
+        one_a_sample("the classes", classes)?;
+        Ok(table.forward(classes)?.f_unsqueeze(1)?)
     }
 
     /// [`forward`](Self::forward) with an embedding made before: [B, 4 width], or [1, 4 width] for one that all
-    /// samples share. `options.classes` is not looked at: the embedding holds them already.
+    /// samples share. `options.classes` is not looked at, since the embedding holds them already, except where classes
+    /// become context tokens and `options.context` does not give these.
     ///
     /// # Errors
-    /// [`Error::Shape`] where input and embedding do not fit network or each other.
+    /// [`Error::Shape`] where input and embedding do not fit network or each other, and [`forward`](Self::forward)'s for
+    /// context tokens.
     pub fn forward_with_embedding(
         &self,
         x: &Tensor,
         embedding: &Tensor,
         options: &mut Options<'_>,
     ) -> Result<Tensor> {
-        self.check(x, embedding)?;
+        let batch = self.check(x, embedding)?;
+        if let Some(context) = self.context(batch, options)? {
+            return self.run(x, embedding, &mut options.with_context(&context));
+        }
+        self.run(x, embedding, options)
+    }
+
+    /// The context tokens [B, T, D] of this pass, if the network reads any.
+    fn context(&self, batch: i64, options: &Options<'_>) -> Result<Option<Tensor>> {
+        let context = match (options.context, &self.class_tokens, options.classes) {
+            (Some(_), ..) if self.context == 0 => {
+                return Err(Error::NoContext { why: "the network has no cross-attention" });
+            }
+            (Some(_), Some(_), Some(_)) => {
+                return Err(Error::NoContext {
+                    why: "so is `Options::classes`; give one of the two",
+                });
+            }
+            (Some(context), ..) => context.shallow_clone(),
+            (None, Some(_), Some(classes)) => self.class_context(classes)?,
+            (None, Some(_), None) => {
+                return Err(Error::Classes { classes: self.classes, given: false });
+            }
+            (None, None, _) if self.context == 0 => return Ok(None),
+            (None, None, _) => return Err(Error::Context { width: self.context }),
+        };
+        match context.size().as_slice() {
+            &[1, tokens, width] => Ok(Some(context.f_expand([batch, tokens, width], false)?)),
+            _ => Ok(Some(context)),
+        }
+    }
+
+    fn run(&self, x: &Tensor, embedding: &Tensor, options: &mut Options<'_>) -> Result<Tensor> {
         let mut h = self.stem.forward(&channels_last(x)?)?; // [B, width, H, W]
         options.watch("stem", &h);
         let mut skips = vec![h.shallow_clone()];
@@ -134,7 +197,8 @@ impl UNet {
         Ok(h.f_contiguous()?)
     }
 
-    fn check(&self, x: &Tensor, embedding: &Tensor) -> Result<()> {
+    /// The number of samples.
+    fn check(&self, x: &Tensor, embedding: &Tensor) -> Result<i64> {
         let size = x.size();
         let batch = match size.as_slice() {
             &[batch, channels, height, width]
@@ -148,7 +212,7 @@ impl UNet {
             }
         };
         match embedding.size().as_slice() {
-            &[rows, _] if rows == batch || rows == 1 => Ok(()),
+            &[rows, _] if rows == batch || rows == 1 => Ok(batch),
             found => {
                 let needed = format!("one row for each of the {batch} samples, or one for all");
                 Err(Error::Shape { what: "the time embedding", found: found.to_vec(), needed })

@@ -7,7 +7,7 @@ use crate::conv::same_conv;
 use crate::error::Result;
 use crate::plan::{PlanBlock, PlanChange, PlanLevel, PlanMiddle, PlanMixing};
 use crate::resample::{enlarge, strided_conv};
-use crate::{AttentionBlock, Error, MixerBlock, Options, ResBlock, Resample};
+use crate::{AttentionBlock, Error, MixerBlock, Options, ResBlock, Resample, SpatialTransformer};
 
 /// The place of a dotted name.
 fn place<'a>(root: &Path<'a>, name: &str) -> Path<'a> {
@@ -18,6 +18,7 @@ fn place<'a>(root: &Path<'a>, name: &str) -> Path<'a> {
 enum Mix {
     Attention(AttentionBlock),
     Mixer(Box<MixerBlock>),
+    Transformer(Box<SpatialTransformer>),
 }
 
 /// A residual block and what mixes positions after it.
@@ -38,6 +39,10 @@ impl Block {
             Some((name, PlanMixing::Mixer(config))) => {
                 Some(Mix::Mixer(Box::new(MixerBlock::new(&place(root, name), *config)?)))
             }
+            Some((name, PlanMixing::Transformer(config))) => {
+                let block = SpatialTransformer::new(&place(root, name), *config)?;
+                Some(Mix::Transformer(Box::new(block)))
+            }
         };
         Ok(Block { residual, mixing })
     }
@@ -48,6 +53,7 @@ impl Block {
             None => Ok(h),
             Some(Mix::Attention(attention)) => attention.forward(&h, options),
             Some(Mix::Mixer(mixer)) => mixer.forward(&h, options),
+            Some(Mix::Transformer(transformer)) => transformer.forward(&h, options),
         }
     }
 }

@@ -1,0 +1,183 @@
+//! What a training step keeps in memory between forward and backward pass, from the sizes alone.
+//!
+//! The rule behind every number here: an operation keeps its input if its gradient needs it, and a tensor that several
+//! operations keep is there once. So each block counts the inputs of its norms, convolutions, linear layers,
+//! activations, poolings and attentions, but never its own output: whoever comes next counts that, if he keeps it.
+//! Concatenation, addition and enlargement keep nothing.
+
+use std::iter::Sum;
+use std::ops::Add;
+
+use super::Size;
+use crate::plan::{PlanBlock, PlanChange, PlanMixing};
+use crate::{
+    Architecture, AttentionConfig, MixerBlockConfig, PoolKind, ResBlockConfig, Resample,
+    TransformerConfig,
+};
+
+/// Bytes of a pooling index (int64) and of a statistic (float32).
+const INDEX: u128 = 8;
+const STATISTIC: u128 = 4;
+
+/// Numbers of the network's dtype, and bytes that are there in any dtype.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Kept {
+    pub(super) numbers: u128,
+    pub(super) bytes: u128,
+}
+
+impl Add for Kept {
+    type Output = Kept;
+
+    fn add(self, other: Kept) -> Kept {
+        Kept { numbers: self.numbers + other.numbers, bytes: self.bytes + other.bytes }
+    }
+}
+
+impl Sum for Kept {
+    fn sum<I: Iterator<Item = Kept>>(all: I) -> Kept {
+        all.fold(Kept::default(), Add::add)
+    }
+}
+
+/// `channels` maps of a size.
+fn map(channels: usize, size: Size) -> Kept {
+    Kept { numbers: channels as u128 * size.pixels(), bytes: 0 }
+}
+
+fn bytes(bytes: u128) -> Kept {
+    Kept { numbers: 0, bytes }
+}
+
+/// A group norm's input, with mean and deviation of each group.
+fn norm(channels: usize, groups: usize, size: Size) -> Kept {
+    map(channels, size) + bytes(2 * STATISTIC * groups as u128)
+}
+
+/// Queries, keys, values and result of self-attention, with the logarithm of each softmax's sum.
+fn attention(channels: usize, head_dim: usize, size: Size) -> Kept {
+    map(4 * channels, size) + softmax(channels, head_dim, size)
+}
+
+fn softmax(channels: usize, head_dim: usize, size: Size) -> Kept {
+    bytes(STATISTIC * (channels / head_dim.max(1)) as u128 * size.pixels())
+}
+
+/// Sines and cosines, three hidden vectors, and the embedding that every residual block's linear layer keeps; a
+/// context token of the class.
+pub(super) fn time(a: &Architecture) -> Kept {
+    let embedded = usize::from(a.embedded_classes() > 0);
+    let token = usize::from(a.classes > 0) - embedded;
+    let vectors = a.width + 4 * a.embedding_channels() + token * a.context_channels();
+    map(vectors, Size { height: 1, width: 1 }) + bytes(INDEX * u128::from(a.classes > 0))
+}
+
+/// The stem's input.
+pub(super) fn stem(a: &Architecture, input: Size) -> Kept {
+    map(a.in_channels, input)
+}
+
+/// Inputs of the last norm and the last convolution.
+pub(super) fn output(a: &Architecture, input: Size) -> Kept {
+    norm(a.channels(0), a.norm_groups, input) + map(a.channels(0), input)
+}
+
+pub(super) fn block(block: &PlanBlock, size: Size, tokens: usize) -> Kept {
+    let mixing = match &block.mixing {
+        None => Kept::default(),
+        Some((_, PlanMixing::Attention(config))) => attention_block(config, size),
+        Some((_, PlanMixing::Mixer(config))) => mixer(config, size),
+        Some((_, PlanMixing::Transformer(config))) => transformer(config, size, tokens),
+    };
+    residual(&block.residual.1, size) + mixing
+}
+
+/// A step from maps of size `from`.
+pub(super) fn change(change: &PlanChange, from: Size) -> Kept {
+    match change {
+        PlanChange::Convolution { channels, direction: Resample::Down, .. } => map(*channels, from),
+        PlanChange::Convolution { channels, direction: Resample::Up, .. } => {
+            map(*channels, from.doubled())
+        }
+        PlanChange::ResBlock(_, config) => residual(config, from),
+    }
+}
+
+/// `size` is that of the block's input.
+pub(super) fn residual(config: &ResBlockConfig, size: Size) -> Kept {
+    let &ResBlockConfig { input, output, norm_groups: groups, .. } = config;
+    // An enlarged map that was cut to an odd size lies in memory uncut.
+    let (resampled, enlarged) = match config.resample {
+        None => (size, size),
+        Some(Resample::Down) => (size.pooled(2), size.pooled(2)),
+        Some(Resample::Up) => (size.doubled(), size.doubled()),
+    };
+    let averaged = match config.resample {
+        Some(Resample::Down) => map(input, size),
+        _ => Kept::default(),
+    };
+    let steered = match config.scale_shift_norm {
+        false => Kept::default(),
+        true => map(2 * output, resampled) + map(output, Size { height: 1, width: 1 }),
+    };
+    let dropped = if config.dropout > 0.0 { map(2 * output, resampled) } else { Kept::default() };
+    norm(input, groups, size)
+        + averaged
+        + map(input, enlarged)
+        + norm(output, groups, resampled)
+        + steered
+        + dropped
+        + map(output, resampled)
+}
+
+fn attention_block(config: &AttentionConfig, size: Size) -> Kept {
+    let &AttentionConfig { channels, head_dim, norm_groups } = config;
+    norm(channels, norm_groups, size) + map(channels, size) + attention(channels, head_dim, size)
+}
+
+fn mixer(config: &MixerBlockConfig, size: Size) -> Kept {
+    let (mixer, groups) = (&config.mixer, config.norm_groups);
+    let (high, low, fused) = (mixer.high(), mixer.low(), mixer.fused());
+    let mut kept = norm(mixer.channels, groups, size) + map(mixer.channels, size);
+    if high > 0 {
+        // Inputs of depthwise and GELU; of the pooled 1x1 convolution and its GELU; indices of the maxima.
+        let maxima = (high / 2) as u128 * size.pixels();
+        kept = kept + map(2 * high, size) + map(high / 2 + high, size) + bytes(INDEX * maxima);
+    }
+    if low > 0 {
+        let pooled = size.pooled(mixer.pool);
+        if mixer.pool > 1 {
+            kept = kept + map(low, pooled);
+            if mixer.pool_kind == PoolKind::Max {
+                kept = kept + bytes(INDEX * low as u128 * pooled.pixels());
+            }
+        }
+        kept = kept + attention(low, mixer.head_dim, pooled);
+    }
+    kept = kept + map(2 * fused, size);
+    match config.feed_forward {
+        0 => kept,
+        ratio => {
+            let (channels, wide) = (mixer.channels, ratio * mixer.channels);
+            kept + norm(channels, groups, size) + map(channels + 2 * wide, size)
+        }
+    }
+}
+
+fn transformer(config: &TransformerConfig, size: Size, tokens: usize) -> Kept {
+    let &TransformerConfig { channels, head_dim, .. } = config;
+    let wide = config.feed_forward * channels;
+    // Each layer norm keeps its input and two statistics a position; the layers behind it keep what it puts out.
+    let normed = map(2 * channels, size) + bytes(2 * STATISTIC * size.pixels());
+    let cross = map(2 * channels, size)
+        + map(2 * channels, Size { height: 1, width: tokens })
+        + softmax(channels, head_dim, size);
+    // Both halves, GELU of one, and their product.
+    let feed_forward = map(4 * wide, size);
+    let layer =
+        normed + attention(channels, head_dim, size) + normed + cross + normed + feed_forward;
+    norm(channels, config.norm_groups, size)
+        + map(channels, size)
+        + (0..config.depth).map(|_| layer).sum()
+        + map(channels, size)
+}
