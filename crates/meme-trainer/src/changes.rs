@@ -111,9 +111,10 @@ fn whole(identity: &Value, mut train: Value, config: &TrainConfig) -> Value {
     for key in free.into_iter().filter(|key| !(fixed && *key == "images")) {
         train.as_object_mut().map(|fields| fields.remove(key));
     }
-    let mut whole = identity.as_object().cloned().unwrap_or_else(|| {
-        Map::from_iter([("identity".to_owned(), identity.clone())])
-    });
+    let mut whole = identity
+        .as_object()
+        .cloned()
+        .unwrap_or_else(|| Map::from_iter([("identity".to_owned(), identity.clone())]));
     whole.insert("train".to_owned(), train);
     Value::Object(whole)
 }
@@ -147,12 +148,7 @@ fn differences(
     for key in keys {
         let inside = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
         let (before, now) = (a.get(key), b.get(key));
-        differences(
-            &inside,
-            before.unwrap_or(&Value::Null),
-            now.unwrap_or(&Value::Null),
-            found,
-        );
+        differences(&inside, before.unwrap_or(&Value::Null), now.unwrap_or(&Value::Null), found);
     }
 }
 

@@ -9,7 +9,7 @@ use meme_router::{Assignment, Expert, Index, Intervals};
 use meme_schedule::{LossWeight, Parametrisation, Schedule};
 use meme_torch::tch::{Device, Tensor};
 
-use crate::{Batches, Error, Loss, Objective};
+use crate::{Batches, Error, Loss, Objective, Stop, Validated, Validation};
 
 /// Everything the diffusion loss of one expert depends on, apart from its network.
 pub struct DiffusionConfig {
@@ -120,10 +120,25 @@ impl Batches for DiffusionConfig {
     }
 }
 
+/// What a [`Diffusion`] is validated on while it trains.
+pub struct HeldOut {
+    /// Images or latents that are not trained on, of the training data's shape.
+    pub data: Arc<dyn ArraySource>,
+    /// Images used, from the first.
+    pub images: usize,
+    /// Images per forward pass.
+    pub batch: usize,
+    /// Where losses are measured.
+    pub indices: Vec<Index>,
+    /// Seed of the noise; one for all experts has them answer the same questions.
+    pub seed: u64,
+}
+
 /// The loss of one expert: weighted mean squared error between the network's output and what its
 /// parametrisation asks for, at timesteps drawn by the expert's assignment.
 pub struct Diffusion<N> {
     config: Arc<DiffusionConfig>,
+    held_out: Option<HeldOut>,
     network: N,
 }
 
@@ -149,7 +164,26 @@ where
             });
         }
         config.assignment.check(&config.intervals)?;
-        Ok(Self { config: Arc::new(config), network })
+        Ok(Self { config: Arc::new(config), held_out: None, network })
+    }
+
+    /// With data to be validated on while it trains
+    /// ([`TrainConfig::validation_images`](crate::TrainConfig::validation_images)).
+    ///
+    /// # Errors
+    /// [`Error::Data`] where that data is empty or of another shape.
+    pub fn with_held_out(mut self, held_out: HeldOut) -> Result<Self, Error> {
+        let (shape, found) = (self.config.data.shape(), held_out.data.shape());
+        if held_out.data.is_empty() || found != shape {
+            return Err(Error::Data {
+                what: format!(
+                    "{} held-out images of {found:?} cannot validate a network for {shape:?}",
+                    held_out.data.len()
+                ),
+            });
+        }
+        self.held_out = Some(held_out);
+        Ok(self)
     }
 }
 
@@ -180,6 +214,29 @@ where
         let per_image = squared_error(&output, &target)? * weights;
         let buckets = batch.indices.iter().map(|&index| self.config.bucket_of(index)).collect();
         Ok(Loss { per_image, buckets })
+    }
+
+    fn validate(&mut self, stop: &Stop) -> Result<Option<Validated>, Error> {
+        let Some(held_out) = &self.held_out else { return Ok(None) };
+        let (config, network) = (&self.config, &mut self.network);
+        let validation = Validation {
+            data: &*held_out.data,
+            schedule: &config.schedule,
+            parametrisation: config.parametrisation,
+            images: held_out.images,
+            batch: held_out.batch,
+            seed: held_out.seed,
+            device: config.device,
+        };
+        let ask = |noisy: &Tensor, indices: &[Index]| {
+            let indices: Vec<i64> = indices.iter().map(|index| index.get() as i64).collect();
+            network(noisy, &Tensor::from_slice(&indices).to(config.device))
+        };
+        let Some(losses) = validation.losses(&held_out.indices, ask, stop)? else {
+            return Ok(None);
+        };
+        let timesteps = held_out.indices.iter().map(|index| index.get() as u64 + 1).collect();
+        Ok(Some(Validated { images: 0, timesteps, losses }))
     }
 }
 

@@ -29,7 +29,7 @@ pub enum Error {
     /// The run folder was made by another configuration.
     #[error(
         "{folder} holds a run of another configuration:\n{difference}\n\
-         use another folder, or change the configuration back"
+         use another folder, change the configuration back, or say that the change is meant"
     )]
     OtherConfiguration {
         /// The run folder.
@@ -89,6 +89,15 @@ pub enum Error {
     LoaderGone {
         /// The image counter that was waited for.
         image: u64,
+    },
+    /// The thread that writes checkpoints ended without a word.
+    #[error("the thread that writes checkpoints panicked; the checkpoint before it is good")]
+    WriterGone,
+    /// A thread that trained a network ended without a word.
+    #[error("the thread that trained {name} panicked; its last checkpoint is good")]
+    TrainingGone {
+        /// What was trained.
+        name: String,
     },
     /// Reading or preparing a batch failed.
     #[error(transparent)]

@@ -55,24 +55,34 @@
 //! ```
 #![deny(missing_docs)]
 
+mod averages;
+mod changes;
 mod config;
 mod diffusion;
 mod error;
 mod objective;
 mod observer;
+mod rate;
 mod resume;
+mod several;
 mod statistics;
 mod stop;
+pub mod tensorboard;
 mod trainer;
 mod validation;
+mod writing;
 
+pub use averages::{posthoc_average, snapshots};
+pub use changes::{Change, changes, compare};
 pub use config::TrainConfig;
-pub use diffusion::{Diffusion, DiffusionBatch, DiffusionConfig};
+pub use diffusion::{Diffusion, DiffusionBatch, DiffusionConfig, HeldOut};
 pub use error::Error;
 pub use objective::{Batches, Loss, Objective};
 pub use observer::{Observer, StepReport};
+pub use rate::Decay;
 pub use resume::{checkpoints, newest_checkpoint, read_ema};
-pub use statistics::{Bucket, Timing, Window, read_lines};
+pub use several::{Task, train_several};
+pub use statistics::{Bucket, Timing, Validated, Window, read_lines};
 pub use stop::{STOPPED_EXIT_CODE, Stop};
 pub use trainer::{Outcome, Trainer};
 pub use validation::Validation;

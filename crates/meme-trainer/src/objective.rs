@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use meme_torch::tch::Tensor;
 
-use crate::Error;
+use crate::statistics::Validated;
+use crate::{Error, Stop};
 
 /// The data side of an objective: everything read from disk or drawn at random.
 ///
@@ -47,4 +48,13 @@ pub trait Objective {
     /// # Errors
     /// Whatever the network can fail with.
     fn loss(&mut self, batch: &Self::Batch) -> Result<Loss, Error>;
+
+    /// Losses on held-out data with the weights as they stand, a pure function of them; `images`
+    /// is left at 0. `None` where there is no such data or `stop` was raised.
+    ///
+    /// # Errors
+    /// Whatever data and network can fail with.
+    fn validate(&mut self, _stop: &Stop) -> Result<Option<Validated>, Error> {
+        Ok(None)
+    }
 }

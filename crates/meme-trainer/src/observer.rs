@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::statistics::{Timing, Window};
+use crate::statistics::{Timing, Validated, Window};
 
 /// One update, as an [`Observer`] sees it.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -28,9 +28,11 @@ pub trait Observer {
     fn opened(&mut self, _images: u64, _damaged: &[String]) {}
     /// An update was made.
     fn step(&mut self, _report: &StepReport) {}
-    /// A line of statistics was written.
+    /// A window of statistics is complete.
     fn window(&mut self, _window: &Window, _timing: &Timing) {}
-    /// A checkpoint is whole on disk.
+    /// The moving average was measured on held-out data.
+    fn validated(&mut self, _validated: &Validated) {}
+    /// A checkpoint is whole on disk; updates have been made since it was copied.
     fn checkpoint(&mut self, _folder: &Path, _images: u64) {}
 }
 

@@ -1,16 +1,22 @@
 //! Saving a run and finding it again.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use meme_checkpoint::{Shelf, Tensors, VerifiedFolder};
 use serde_json::{Value, json};
 
-use crate::statistics::{self, Window};
+use crate::averages::{Data, SNAPSHOTS};
+use crate::changes::{self, CHANGES, Change};
+use crate::statistics::{self, Validated, Window};
 use crate::{Error, Objective, Observer, Trainer};
 
 /// Folder of the checkpoints in a run folder.
 pub(crate) const CHECKPOINTS: &str = "checkpoints";
+
+/// The validation losses of a run folder.
+pub(crate) const VALIDATION: &str = "validation.jsonl";
 
 const WEIGHTS: &str = "weights.safetensors";
 const EMA: &str = "ema.safetensors";
@@ -42,125 +48,158 @@ pub fn read_ema(checkpoint: &VerifiedFolder) -> Result<Tensors, Error> {
     Ok(checkpoint.tensors(EMA)?)
 }
 
-fn number(checkpoint: &Path, manifest: &Value, field: &'static str) -> Result<u64, Error> {
+pub(crate) fn number(
+    checkpoint: &Path,
+    manifest: &Value,
+    field: &'static str,
+) -> Result<u64, Error> {
     manifest[field]
         .as_u64()
         .ok_or_else(|| Error::Manifest { checkpoint: checkpoint.to_path_buf(), field })
 }
 
+/// A network's state in ordinary memory, and what the manifest says of it.
+struct Snapshot {
+    images: u64,
+    files: Vec<(String, Data)>,
+    extra: Value,
+}
+
+impl Snapshot {
+    /// Writes it whole, then removes the oldest beyond `keep` where there is such a number.
+    fn write(self, shelf: &Shelf, keep: Option<usize>) -> Result<PathBuf, Error> {
+        let mut writer = shelf.begin(self.images)?;
+        for (name, tensors) in &self.files {
+            writer.tensors(name, tensors, &BTreeMap::new())?;
+        }
+        let saved = writer.commit(self.extra)?;
+        if let Some(keep) = keep {
+            shelf.prune(keep)?;
+        }
+        Ok(saved.path)
+    }
+}
+
 impl<O: Objective> Trainer<O> {
-    /// Writes a whole checkpoint, then removes the oldest ones beyond `keep`.
+    /// Copies the state and has it written beside the loop, which goes on meanwhile; a checkpoint
+    /// that is still being written is waited for first.
     pub(crate) fn save(&mut self, observer: &mut dyn Observer) -> Result<(), Error> {
         if self.saved == Some(self.images) {
             return Ok(());
         }
-        let clock = std::time::Instant::now();
-        let mut writer = self.shelf.begin(self.images)?;
-        let metadata = BTreeMap::new();
-        writer.tensors(WEIGHTS, &self.parameters.to_data()?, &metadata)?;
-        writer.tensors(EMA, &self.ema.to_data()?, &metadata)?;
-        writer.tensors(OPTIMIZER, &self.optimizer.state()?, &metadata)?;
-        let saved = writer.commit(json!({
+        let clock = Instant::now();
+        self.settle(true, observer)?;
+        let mut files = vec![
+            (WEIGHTS.to_owned(), self.parameters.to_data()?),
+            (EMA.to_owned(), self.ema.to_data()?),
+            (OPTIMIZER.to_owned(), self.optimizer.state()?),
+        ];
+        files.extend(self.averages.to_data()?);
+        let extra = json!({
             "images": self.images,
             "updates": self.updates,
             "window": self.window,
             "configuration": self.identity,
             "train": self.config,
+            "changes": self.changes,
             "threads": meme_torch::threads()?,
             "device": format!("{:?}", self.parameters.device()),
-        }))?;
-        self.shelf.prune(self.config.keep)?;
+            "program": format!("meme-trainer {}", env!("CARGO_PKG_VERSION")),
+        });
+        let snapshot = Snapshot { images: self.images, files, extra };
+        let (shelf, keep) = (self.shelf.clone(), self.config.keep);
+        self.writing.begin(self.images, true, move || snapshot.write(&shelf, Some(keep)))?;
         self.saved = Some(self.images);
         self.timing.checkpoint += clock.elapsed().as_secs_f64();
-        observer.checkpoint(&saved.path, self.images);
         Ok(())
     }
 
-    /// Goes on from the newest good checkpoint; returns a sentence for each damaged one.
-    pub(crate) fn resume(&mut self) -> Result<Vec<String>, Error> {
+    /// Copies the power-function averages and has them written beside the loop.
+    pub(crate) fn snapshot(&mut self, observer: &mut dyn Observer) -> Result<(), Error> {
+        let clock = Instant::now();
+        self.settle(true, observer)?;
+        let shelf = self.snapshot_shelf();
+        let extra = json!({"images": self.images, "batch": self.config.batch});
+        let snapshot = Snapshot { images: self.images, files: self.averages.to_data()?, extra };
+        self.writing.begin(self.images, false, move || snapshot.write(&shelf, None))?;
+        self.timing.checkpoint += clock.elapsed().as_secs_f64();
+        Ok(())
+    }
+
+    fn snapshot_shelf(&self) -> Shelf {
+        Shelf::on(std::sync::Arc::clone(self.shelf.storage()), self.folder.join(SNAPSHOTS))
+    }
+
+    /// Takes note of what has been written meanwhile; waits for it where `wait` says so.
+    pub(crate) fn settle(&mut self, wait: bool, observer: &mut dyn Observer) -> Result<(), Error> {
+        let written = self.writing.take(wait).inspect_err(|_| self.saved = None)?;
+        if let Some(written) = written {
+            self.timing.writing += written.seconds;
+            if written.checkpoint {
+                observer.checkpoint(&written.path, written.images);
+            }
+        }
+        Ok(())
+    }
+
+    /// Goes on from the newest good checkpoint; returns a sentence for each damaged one. Nothing is
+    /// written before the configuration has been compared.
+    pub(crate) fn resume(&mut self, accept_changes: bool) -> Result<Vec<String>, Error> {
+        let storage = std::sync::Arc::clone(self.shelf.storage());
+        let latest = self.shelf.latest_good()?;
+        let accepted = statistics::read_lines_on(&*storage, &self.folder.join(CHANGES))?;
+        let mut changed = Vec::new();
+        if let Some(checkpoint) = &latest.good {
+            changed = changes::since(checkpoint, &accepted, &self.config, &self.identity)?;
+            if !accept_changes {
+                changes::refuse(&self.folder, &changed)?;
+            }
+            self.adopt(checkpoint)?;
+        }
         self.shelf.make()?;
         self.shelf.remove_leftovers()?;
-        let latest = self.shelf.latest_good()?;
-        if let Some(checkpoint) = latest.good {
-            self.adopt(&checkpoint)?;
+        for file in ["stats.jsonl", "timing.jsonl", VALIDATION, CHANGES] {
+            statistics::truncate(&*storage, &self.folder.join(file), self.images)?;
         }
-        let damaged = latest.skipped.iter().map(|skipped| skipped.error.to_string()).collect();
-        for file in ["stats.jsonl", "timing.jsonl"] {
-            statistics::truncate(&**self.shelf.storage(), &self.folder.join(file), self.images)?;
+        self.forget_later_snapshots()?;
+        for change in &changed {
+            self.append(CHANGES, change)?;
         }
-        Ok(damaged)
+        self.changes =
+            accepted.into_iter().filter(|it: &Change| it.images <= self.images).collect();
+        self.changes.extend(changed);
+        let validated: Vec<Validated> =
+            statistics::read_lines_on(&*storage, &self.folder.join(VALIDATION))?;
+        self.validated = validated.last().map(|it| it.images);
+        Ok(latest.skipped.iter().map(|skipped| skipped.error.to_string()).collect())
     }
 
     fn adopt(&mut self, checkpoint: &VerifiedFolder) -> Result<(), Error> {
         let (folder, manifest) = (checkpoint.path(), checkpoint.extra());
-        self.refuse_another_run(manifest)?;
         let window: Window = serde_json::from_value(manifest["window"].clone())
             .map_err(|_| Error::Manifest { checkpoint: folder.to_path_buf(), field: "window" })?;
         let images = number(folder, manifest, "images")?;
         let updates = number(folder, manifest, "updates")?;
-        self.parameters.load(&checkpoint.tensors(WEIGHTS)?.tensors)?;
+        let weights = checkpoint.tensors(WEIGHTS)?.tensors;
+        self.parameters.load(&weights)?;
         self.ema.load(&checkpoint.tensors(EMA)?.tensors)?;
         self.optimizer.load_state(&checkpoint.tensors(OPTIMIZER)?.tensors)?;
+        self.averages.load(checkpoint, &weights)?;
         (self.images, self.updates, self.window) = (images, updates, window);
         self.saved = Some(images);
         Ok(())
     }
 
-    /// The numbers that shape the weights must be those the run was begun with; how long it goes
-    /// on and how often it saves may change.
-    fn refuse_another_run(&self, manifest: &Value) -> Result<(), Error> {
-        let mut lines = Vec::new();
-        differences("", &manifest["configuration"], &self.identity, &mut lines);
-        let mut before = manifest["train"].clone();
-        let mut now = json!(self.config);
-        for free in ["images", "checkpoint_seconds", "keep"] {
-            // A rate that falls towards the end depends on where the end is.
-            if free == "images" && self.config.decay_images > 0 {
-                continue;
-            }
-            for value in [&mut before, &mut now] {
-                value.as_object_mut().map(|fields| fields.remove(free));
+    /// Removes snapshots that a killed run took after its last checkpoint: it takes them again.
+    fn forget_later_snapshots(&self) -> Result<(), Error> {
+        let shelf = self.snapshot_shelf();
+        shelf.remove_leftovers()?;
+        for path in shelf.paths()? {
+            let number = path.file_name().and_then(|name| name.to_str()?.parse::<u64>().ok());
+            if number.is_some_and(|images| images > self.images) {
+                shelf.remove(&path)?;
             }
         }
-        differences("train", &before, &now, &mut lines);
-        if lines.is_empty() {
-            return Ok(());
-        }
-        Err(Error::OtherConfiguration { folder: self.folder.clone(), difference: lines.join("\n") })
-    }
-}
-
-/// One line for every leaf that differs between two JSON values.
-fn differences(path: &str, before: &Value, now: &Value, lines: &mut Vec<String>) {
-    let inside = |key: &str| if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") };
-    match (before, now) {
-        (Value::Object(a), Value::Object(b)) => {
-            let keys: BTreeSet<&String> = a.keys().chain(b.keys()).collect();
-            for key in keys {
-                let (before, now) = (a.get(key), b.get(key));
-                differences(
-                    &inside(key),
-                    before.unwrap_or(&Value::Null),
-                    now.unwrap_or(&Value::Null),
-                    lines,
-                );
-            }
-        }
-        _ if before != now => lines.push(format!("  {path}: was {before}, now {now}")),
-        _ => {}
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_changed_leaf_is_shown_with_its_path_and_both_values() {
-        let mut lines = Vec::new();
-        let before = json!({"data": {"seed": 1, "size": 32}, "gone": true});
-        let now = json!({"data": {"seed": 2, "size": 32}});
-        differences("", &before, &now, &mut lines);
-        assert_eq!(lines, ["  data.seed: was 1, now 2", "  gone: was true, now null"]);
+        Ok(())
     }
 }

@@ -77,8 +77,28 @@ impl Window {
     }
 }
 
+/// A line of `validation.jsonl`: losses of the moving average on held-out data.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Validated {
+    /// Images seen when the average was what was measured.
+    pub images: u64,
+    /// Timesteps, from 1.
+    pub timesteps: Vec<u64>,
+    /// Mean squared error at each.
+    pub losses: Vec<f64>,
+}
+
+impl Validated {
+    /// Mean over the timesteps; NaN where there are none.
+    #[must_use]
+    pub fn mean_loss(&self) -> f64 {
+        self.losses.iter().sum::<f64>() / self.losses.len() as f64
+    }
+}
+
 /// Where the wall time went since the line before, in seconds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Timing {
     /// Images seen at the end.
     pub images: u64,
@@ -92,12 +112,14 @@ pub struct Timing {
     pub backward: f64,
     /// Clipping, AdamW, moving average.
     pub update: f64,
-    /// Writing checkpoints.
+    /// Copying checkpoints for the thread that writes them, and waiting for it.
     pub checkpoint: f64,
+    /// Writing checkpoints beside the loop; no part of the time that the loop took.
+    pub writing: f64,
 }
 
 impl Timing {
-    /// All of it.
+    /// All that the loop took.
     #[must_use]
     pub fn seconds(&self) -> f64 {
         self.data + self.forward + self.backward + self.update + self.checkpoint
@@ -145,7 +167,14 @@ fn read_text(storage: &dyn Storage, path: &Path) -> Result<String, Error> {
 /// # Errors
 /// [`Error::Io`] where the file exists but cannot be read.
 pub fn read_lines<T: for<'de> Deserialize<'de>>(path: &Path) -> Result<Vec<T>, Error> {
-    let text = read_text(&RealStorage, path)?;
+    read_lines_on(&RealStorage, path)
+}
+
+pub(crate) fn read_lines_on<T: for<'de> Deserialize<'de>>(
+    storage: &dyn Storage,
+    path: &Path,
+) -> Result<Vec<T>, Error> {
+    let text = read_text(storage, path)?;
     Ok(text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect())
 }
 

@@ -7,11 +7,14 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::Instant;
 
 use meme_checkpoint::{RealStorage, Shelf, Storage};
-use meme_torch::tch::Tensor;
+use meme_torch::tch::{Cuda, Device, Tensor};
 use meme_torch::{AdamW, AdamWConfig, Ema, Parameters};
 
-use crate::resume::CHECKPOINTS;
+use crate::averages::Averages;
+use crate::changes::Change;
+use crate::resume::{CHECKPOINTS, VALIDATION};
 use crate::statistics::{self, Timing, Window};
+use crate::writing::Writing;
 use crate::{Batches, Error, Objective, Observer, StepReport, Stop, TrainConfig};
 
 /// Batches that the loader may be ahead of the network.
@@ -39,12 +42,26 @@ pub struct Trainer<O: Objective> {
     pub(crate) parameters: Parameters,
     pub(crate) optimizer: AdamW,
     pub(crate) ema: Ema,
+    pub(crate) averages: Averages,
     pub(crate) objective: O,
     pub(crate) images: u64,
     pub(crate) updates: u64,
     pub(crate) window: Window,
     pub(crate) timing: Timing,
+    /// Images of the newest checkpoint that is written or being written.
     pub(crate) saved: Option<u64>,
+    /// Images of the newest validation.
+    pub(crate) validated: Option<u64>,
+    /// Changes of the configuration that were made on purpose.
+    pub(crate) changes: Vec<Change>,
+    pub(crate) writing: Writing,
+}
+
+/// Where a run is, and what may happen to it.
+struct Opening {
+    storage: Arc<dyn Storage>,
+    folder: PathBuf,
+    accept_changes: bool,
 }
 
 impl<O: Objective> Trainer<O> {
@@ -64,8 +81,27 @@ impl<O: Objective> Trainer<O> {
         objective: O,
         observer: &mut dyn Observer,
     ) -> Result<Self, Error> {
-        let disk = Arc::new(RealStorage);
-        Self::open_on(disk, folder, config, identity, parameters, objective, observer)
+        let opening = Opening { storage: Arc::new(RealStorage), folder, accept_changes: false };
+        Self::open_as(opening, config, identity, parameters, objective, observer)
+    }
+
+    /// [`Trainer::open`] with a configuration that may differ from the one that the run has: every
+    /// difference is recorded in the run (`changes.jsonl`, and each checkpoint from now on) with the
+    /// images seen, and the run goes on with what is given here.
+    ///
+    /// # Errors
+    /// As [`Trainer::open`], except that another configuration is none; a network that the saved
+    /// weights do not fit is one, and then nothing is recorded.
+    pub fn open_changed(
+        folder: PathBuf,
+        config: TrainConfig,
+        identity: serde_json::Value,
+        parameters: Parameters,
+        objective: O,
+        observer: &mut dyn Observer,
+    ) -> Result<Self, Error> {
+        let opening = Opening { storage: Arc::new(RealStorage), folder, accept_changes: true };
+        Self::open_as(opening, config, identity, parameters, objective, observer)
     }
 
     /// [`Trainer::open`] on any storage: everything that the run reads and writes goes through it.
@@ -81,6 +117,19 @@ impl<O: Objective> Trainer<O> {
         objective: O,
         observer: &mut dyn Observer,
     ) -> Result<Self, Error> {
+        let opening = Opening { storage, folder, accept_changes: false };
+        Self::open_as(opening, config, identity, parameters, objective, observer)
+    }
+
+    fn open_as(
+        opening: Opening,
+        config: TrainConfig,
+        identity: serde_json::Value,
+        parameters: Parameters,
+        objective: O,
+        observer: &mut dyn Observer,
+    ) -> Result<Self, Error> {
+        let Opening { storage, folder, accept_changes } = opening;
         config.validate()?;
         let shelf = Shelf::on(storage, folder.join(CHECKPOINTS));
         let optimizer = AdamW::new(
@@ -95,6 +144,7 @@ impl<O: Objective> Trainer<O> {
             parameters.named(),
         )?;
         let ema = Ema::new(&parameters)?;
+        let averages = Averages::new(&config, &parameters)?;
         let window = Window::new(0, objective.buckets());
         let mut trainer = Self {
             config,
@@ -104,14 +154,18 @@ impl<O: Objective> Trainer<O> {
             parameters,
             optimizer,
             ema,
+            averages,
             objective,
             images: 0,
             updates: 0,
             window,
             timing: Timing::default(),
             saved: None,
+            validated: None,
+            changes: Vec::new(),
+            writing: Writing::default(),
         };
-        let damaged = trainer.resume()?;
+        let damaged = trainer.resume(accept_changes)?;
         observer.opened(trainer.images, &damaged);
         Ok(trainer)
     }
@@ -120,6 +174,12 @@ impl<O: Objective> Trainer<O> {
     #[must_use]
     pub fn images(&self) -> u64 {
         self.images
+    }
+
+    /// Changes of the configuration that were made on purpose, oldest first.
+    #[must_use]
+    pub fn changes(&self) -> &[Change] {
+        &self.changes
     }
 
     /// The network's parameters.
@@ -167,21 +227,61 @@ impl<O: Objective> Trainer<O> {
         stop: &Stop,
         observer: &mut dyn Observer,
     ) -> Result<Outcome, Error> {
+        let outcome = self.steps(until, loader, stop, observer);
+        // Whatever happened, what is being written is written to its end.
+        let settled = self.settle(true, observer);
+        let outcome = outcome?;
+        settled?;
+        self.note_timing()?;
+        Ok(outcome)
+    }
+
+    fn steps(
+        &mut self,
+        until: u64,
+        loader: &Receiver<Result<O::Batch, Error>>,
+        stop: &Stop,
+        observer: &mut dyn Observer,
+    ) -> Result<Outcome, Error> {
         let mut saved_at = Instant::now();
+        // A run that was stopped while it validated does it now.
+        self.validate(stop, observer)?;
         while self.images < until && !stop.raised() {
             let report = self.step(until, loader)?;
             observer.step(&report);
             if self.window.count >= self.config.window_images || self.images == self.config.images {
                 self.close_window(observer)?;
             }
+            self.validate(stop, observer)?;
+            if self.config.passed(self.config.snapshot_images, self.images) {
+                self.snapshot(observer)?;
+            }
+            self.settle(false, observer)?;
             if saved_at.elapsed().as_secs() >= self.config.checkpoint_seconds {
                 self.save(observer)?;
                 saved_at = Instant::now();
             }
         }
         self.save(observer)?;
-        self.note_timing()?;
         Ok(if self.images < until { Outcome::Stopped } else { Outcome::Reached })
+    }
+
+    /// Measures the moving average on held-out data where it is time to.
+    fn validate(&mut self, stop: &Stop, observer: &mut dyn Observer) -> Result<(), Error> {
+        let due = self.config.passed(self.config.validation_images, self.images);
+        if !due || self.validated == Some(self.images) || stop.raised() {
+            return Ok(());
+        }
+        self.ema.swap()?;
+        let validated = self.objective.validate(stop);
+        self.ema.swap()?;
+        if let Some(mut validated) = validated? {
+            validated.images = self.images;
+            self.append(VALIDATION, &validated)?;
+            observer.validated(&validated);
+            self.validated = Some(self.images);
+        }
+        Ok(())
     }
 
     /// One update.
@@ -205,6 +305,7 @@ impl<O: Objective> Trainer<O> {
         self.updates += 1;
         self.ema.update(meme_torch::ldm_decay(self.updates).min(self.config.ema_decay))?;
         self.images = batch.end;
+        self.averages.update(batch.end, batch.end - batch.start)?;
         self.timing.update += clock.elapsed().as_secs_f64();
         self.window.add_update(self.images, gradient_norm, learning_rate);
         Ok(StepReport {
@@ -229,7 +330,10 @@ impl<O: Objective> Trainer<O> {
         self.timing.data += clock.elapsed().as_secs_f64();
 
         let clock = Instant::now();
-        let loss = self.objective.loss(&prepared)?;
+        let loss = {
+            let _autocast = self.config.precision.autocast(self.parameters.device())?;
+            self.objective.loss(&prepared)?
+        };
         let values = meme_torch::to_f32_vec(&loss.per_image.detach())?;
         self.timing.forward += clock.elapsed().as_secs_f64();
         for (&value, image) in values.iter().zip(micro.clone()) {
@@ -242,6 +346,10 @@ impl<O: Objective> Trainer<O> {
         let share: Tensor =
             loss.per_image.sum(loss.per_image.kind()) / (batch.end - batch.start) as f64;
         share.f_backward().map_err(Error::objective)?;
+        if let Device::Cuda(index) = self.parameters.device() {
+            // Otherwise its time would be counted as the update's, which waits for it.
+            Cuda::synchronize(index as i64);
+        }
         self.timing.backward += clock.elapsed().as_secs_f64();
 
         self.timing.count += values.len() as u64;
@@ -281,7 +389,7 @@ impl<O: Objective> Trainer<O> {
         self.note_timing()
     }
 
-    fn append(&self, file: &str, line: &impl serde::Serialize) -> Result<(), Error> {
+    pub(crate) fn append(&self, file: &str, line: &impl serde::Serialize) -> Result<(), Error> {
         statistics::append(&**self.shelf.storage(), &self.folder.join(file), line)
     }
 

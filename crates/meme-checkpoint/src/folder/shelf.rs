@@ -216,6 +216,14 @@ impl Shelf {
         Ok(pruned)
     }
 
+    /// Removes one checkpoint, in one step as far as anybody can see.
+    ///
+    /// # Errors
+    /// [`Error::Io`] when it is not there or cannot be removed.
+    pub fn remove(&self, path: &Path) -> Result<()> {
+        remove_whole(&*self.storage, path)
+    }
+
     /// Removes what killed writers left; see [`remove_leftovers`](super::remove_leftovers).
     ///
     /// # Errors
