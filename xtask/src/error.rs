@@ -120,6 +120,9 @@ pub(crate) enum Error {
     #[error("{0}")]
     Smoke(String),
 
+    #[error("{0}")]
+    Bench(String),
+
     #[error("{command} failed ({status})")]
     Command { command: String, status: String },
 

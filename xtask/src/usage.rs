@@ -12,7 +12,7 @@ usage: cargo xtask <chore> [options]
   test [--slow]          everything that must hold before a change lands
   ci                     the same, as an unattended machine runs it
   reproduce SUITE ...    set up, build, then `meme reproduce SUITE ...`
-  bench [filter]         set up, then run the benchmarks
+  bench [options]        our networks and the same ones in PyTorch, timed in turns
 
 Each chore explains itself: cargo xtask <chore> --help
 ";
@@ -64,9 +64,28 @@ its output, signals and exit code are the program's own. For its options:
 ";
 
 const BENCH: &str = "\
-usage: cargo xtask bench [arguments of `cargo bench -p benches`]
+usage: cargo xtask bench [--train] [--quick] [options]
 
-Sets up libtorch, then runs the benchmarks in the release profile.
+Times our networks and the same ones in PyTorch 2.11 in turns, each in a process of its own, and
+prints PyTorch's time over ours: above 1, ours is faster. PyTorch's networks are compared with
+golden vectors first. Table and times go to target/bench. (Benchmarks of ours alone: cargo bench.)
+
+  --train          a training step (forward, backward, AdamW, average) instead of a forward pass
+  --quick          two networks, one batch, few rounds, no torch.compile: minutes, not an hour
+  --networks A,B   of ldm-l, ldm-s, iu-ldm-s, meme-1 to meme-4 (all; training: ldm-s,meme-1)
+  --batch N,N      images a pass (1,4; training: 8)
+  --size N,N       sides of the square inputs (64; training: 32,64)
+  --threads N      threads of each contestant (2)
+  --rounds N       turns of each contestant (7)
+  --scale NAME     paper, or tiny: a quarter as wide, to try this out
+  --no-compile     leave torch.compile out, which takes a minute a network
+  --python PATH    a Python that has torch 2.11, numpy, safetensors and perhaps diffusers
+  --no-python      only our own times
+  --out FOLDER     where the results go
+
+Without --python, PyTorch is installed once into ${XDG_CACHE_HOME:-~/.cache}/meme/pytorch, by pip
+and as pip is configured (2.7 GB to download from PyPI; 0.2 GB where PIP_INDEX_URL names PyTorch's
+index of CPU builds). Where that cannot be done, the reason is said and only ours are timed.
 ";
 
 /// The help text of a chore; `None` if there is no such chore.

@@ -102,13 +102,13 @@ impl Workspace {
     }
 }
 
-/// The executable that one of cargo's messages reports for the binary target `name`.
+/// The executable that one of cargo's messages reports for the program or example `name`.
 fn executable(message: &str, name: &str) -> Option<PathBuf> {
     let message: serde_json::Value = serde_json::from_str(message).ok()?;
     let target = &message["target"];
     let is_it = message["reason"] == "compiler-artifact"
         && target["name"] == name
-        && target["kind"].as_array().is_some_and(|kinds| kinds.iter().any(|kind| kind == "bin"))
+        && target["kind"].as_array().is_some_and(|kinds| kinds.iter().any(|kind| kind == "bin" || kind == "example"))
         // The binary's own unit tests are an executable of the same target.
         && message["profile"]["test"] == false;
     if is_it { message["executable"].as_str().map(PathBuf::from) } else { None }

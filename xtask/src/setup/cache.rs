@@ -10,6 +10,15 @@ use crate::error::{Error, Result};
 
 const STAGING: &str = ".staging-";
 
+/// The user's cache folder: XDG_CACHE_HOME, else ~/.cache. A relative XDG_CACHE_HOME is to be
+/// ignored, says the XDG base directory specification.
+pub(crate) fn home() -> Result<PathBuf> {
+    let absolute = |name| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    absolute("XDG_CACHE_HOME")
+        .or_else(|| absolute("HOME").map(|home| home.join(".cache")))
+        .ok_or(Error::NoHome)
+}
+
 /// The folder `meme/libtorch` in the user's cache; every checkout shares it.
 #[derive(Debug)]
 pub(super) struct Cache {
@@ -17,15 +26,9 @@ pub(super) struct Cache {
 }
 
 impl Cache {
-    /// Under XDG_CACHE_HOME, else under ~/.cache. A relative XDG_CACHE_HOME is to be ignored, says
-    /// the XDG base directory specification.
+    /// In the user's cache folder.
     pub(super) fn locate() -> Result<Self> {
-        let absolute =
-            |name| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
-        let home = absolute("XDG_CACHE_HOME")
-            .or_else(|| absolute("HOME").map(|home| home.join(".cache")))
-            .ok_or(Error::NoHome)?;
-        Ok(Cache { root: home.join("meme").join("libtorch") })
+        Ok(Cache { root: home()?.join("meme").join("libtorch") })
     }
 
     /// Where a set is, once it is installed.

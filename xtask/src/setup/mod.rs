@@ -24,7 +24,9 @@ use std::path::Path;
 use std::time::Instant;
 
 use self::cache::Cache;
+pub(crate) use self::cache::home as cache_home;
 use self::manifest::Manifest;
+pub(crate) use self::pip::{command as pip_command, run as run_pip};
 pub(crate) use self::set::Set;
 use crate::error::{Error, Result};
 use crate::usage;

@@ -1,5 +1,6 @@
 //! pip as a downloader: whatever Python the user has, wheels for CPython 3.12 on Linux, unresolved.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::io::{BufRead as _, BufReader, IsTerminal as _, Write as _};
 use std::path::PathBuf;
@@ -38,8 +39,8 @@ impl Pip {
         if host::on_path("python3").is_none() {
             return Err(Error::NoPython);
         }
-        let output = python()
-            .args(["-m", "pip", "--version"])
+        let output = command("python3")
+            .args(["--version"])
             .output()
             .map_err(|source| Error::Run { program: "python3".to_owned(), source })?;
         let said = String::from_utf8_lossy(if output.status.success() {
@@ -65,17 +66,15 @@ impl Pip {
         let list = staging.scratch().join("requirements.txt");
         fs::write(&list, requirements(wanted))
             .map_err(|source| Error::io("write", &list, source))?;
-        let mut command = python();
-        command.args(["-m", "pip", "download", "--no-deps", "--only-binary=:all:"]);
+        let mut command = command("python3");
+        command.args(["download", "--no-deps", "--only-binary=:all:"]);
         command.args(["--python-version", "3.12", "--implementation", "cp"]);
         command.args(platforms().flat_map(|platform| ["--platform".to_owned(), platform]));
         if !std::io::stderr().is_terminal() {
             command.arg("--quiet");
         }
         command.arg("--dest").arg(staging.wheels()).arg("--requirement").arg(&list);
-        command.env("TMPDIR", staging.scratch()).stdin(Stdio::null());
-        // Standard output belongs to what comes after setup.
-        command.stdout(std::io::stderr()).stderr(Stdio::piped());
+        command.env("TMPDIR", staging.scratch());
         run(command, &names.join(", "))?;
         wanted.iter().map(|wanted| Wheel::find(&staging.wheels(), wanted.requirement)).collect()
     }
@@ -88,10 +87,11 @@ fn platforms() -> impl Iterator<Item = String> {
     numbered.chain(OLD_TAGS.map(str::to_owned))
 }
 
-/// Python, with no setting of the user's in the way that cannot concern a download.
-fn python() -> Command {
-    let mut command = Command::new("python3");
+/// `PYTHON -m pip`, with no setting of the user's in the way that cannot concern a download.
+pub(crate) fn command(python: impl AsRef<OsStr>) -> Command {
+    let mut command = Command::new(python);
     command
+        .args(["-m", "pip"])
         .env("PIP_REQUIRE_VIRTUALENV", "0")
         .env("PIP_DISABLE_PIP_VERSION_CHECK", "1")
         .env("PIP_NO_INPUT", "1");
@@ -108,7 +108,9 @@ fn requirements(wanted: &[Wanted<'_>]) -> String {
 }
 
 /// Runs pip, passing on what it says as it says it.
-fn run(mut command: Command, wanted: &str) -> Result<()> {
+pub(crate) fn run(mut command: Command, wanted: &str) -> Result<()> {
+    // Standard output belongs to what comes after.
+    command.stdin(Stdio::null()).stdout(std::io::stderr()).stderr(Stdio::piped());
     let failed = |source| Error::Run { program: "python3 -m pip".to_owned(), source };
     let mut child = command.spawn().map_err(failed)?;
     let mut said = String::new();
