@@ -21,6 +21,8 @@
 //!   trainings in one process apart; [`Autocast`], [`set_deterministic`], [`set_tf32`] and
 //!   [`channels_last`] are the switches that tch does not reach; [`keep_freed_memory`] spares
 //!   training on the CPU its page faults.
+//! * [`checkpoint`] computes feature maps again instead of keeping them, to the same bits;
+//!   [`Stream`], [`Event`], [`pin`] and [`Graph`] are for devices that work on their own.
 //!
 //! # Learning a line
 //!
@@ -72,6 +74,7 @@
 #![deny(missing_docs)]
 
 pub mod adamw;
+mod checkpointing;
 mod convert;
 pub mod device;
 mod ema;
@@ -79,19 +82,23 @@ mod error;
 mod ffi;
 mod functional;
 mod gradients;
+mod graphs;
 mod init;
 pub mod layers;
 mod memory;
 mod noise;
 mod parameters;
+mod pinned;
 mod power;
 mod precision;
 mod quantile;
 mod store;
+mod streams;
 mod switches;
 mod threads;
 
 pub use adamw::{AdamW, AdamWConfig};
+pub use checkpointing::checkpoint;
 pub use convert::{
     data_to_tensor, dtype_of, from_array, from_f32, from_f64, from_i64, kind_of, tensor_to_data,
     to_array, to_f32_vec, to_f64_vec, to_i64_vec,
@@ -103,6 +110,7 @@ pub use functional::{
     upsample_nearest,
 };
 pub use gradients::{clip_and_check, not_finite};
+pub use graphs::Graph;
 pub use init::{Init, name_counter};
 pub use layers::{
     Conv2d, Conv2dConfig, Embedding, GroupNorm, GroupNormConfig, LayerNorm, LayerNormConfig,
@@ -111,8 +119,10 @@ pub use layers::{
 pub use memory::{keep_freed_memory, page_faults, peak_memory, resident_memory};
 pub use noise::{dropout_mask, noise};
 pub use parameters::{Parameters, Path};
+pub use pinned::{is_pinned, pin, to_device_beside};
 pub use power::{PowerFunction, posthoc_coefficients, weighted_sum};
 pub use precision::Precision;
+pub use streams::{Event, Stream, StreamGuard, synchronize};
 pub use switches::{
     Autocast, channels_last, deterministic, set_cudnn_benchmark, set_deterministic, set_tf32, tf32,
 };

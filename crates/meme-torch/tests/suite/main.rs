@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stderr)] // helpers of tests count as tests
 
 mod adamw;
+mod checkpointing;
 mod convert;
 mod device;
 mod ema;
@@ -11,3 +12,4 @@ mod layers;
 mod noise;
 mod parameters;
 mod power;
+mod streams;
