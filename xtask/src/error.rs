@@ -117,6 +117,9 @@ pub(crate) enum Error {
     )]
     Step { step: &'static str, problem: String, seconds: f64, alone: String },
 
+    #[error(transparent)]
+    Download(#[from] crate::download::Problem),
+
     #[error("{0}")]
     Smoke(String),
 

@@ -9,6 +9,7 @@
 
 mod bench;
 mod ci;
+mod download;
 mod error;
 mod reproduce;
 mod setup;
@@ -57,6 +58,7 @@ fn dispatch(arguments: &[String]) -> Result<()> {
         "setup" => setup::run(&workspace, setup::parse(rest)?),
         "test" => test::run(&workspace, &test::parse(rest, "test")?),
         "ci" => ci::run(&workspace, rest),
+        "download" => download::run(&workspace, &download::parse(rest)?),
         "reproduce" => reproduce::run(&workspace, rest),
         "bench" => bench::run(&workspace, rest),
         other => Err(Error::Usage(usage::unknown("chore", other, usage::COMMANDS))),

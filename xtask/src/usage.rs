@@ -1,7 +1,7 @@
 //! What `--help` prints, and suggestions for words that nothing here is called by.
 
 /// Every chore, in the order of the overview.
-pub(crate) const COMMANDS: &[&str] = &["setup", "test", "ci", "reproduce", "bench"];
+pub(crate) const COMMANDS: &[&str] = &["setup", "test", "ci", "download", "reproduce", "bench"];
 
 pub(crate) const OVERVIEW: &str = "\
 Chores of the workspace.
@@ -11,6 +11,7 @@ usage: cargo xtask <chore> [options]
   setup [--cpu|--cuda]   install libtorch 2.11.0 into the per-user cache and link it here
   test [--slow]          everything that must hold before a change lands
   ci                     the same, as an unattended machine runs it
+  download NAME          public data and weights, verified; without NAME, what there is
   reproduce SUITE ...    set up, build, then `meme reproduce SUITE ...`
   bench [options]        our networks and the same ones in PyTorch, timed in turns
 
@@ -55,6 +56,28 @@ usage: cargo xtask ci [the options of test]
 no colours, and Cargo.lock must not change.
 ";
 
+const DOWNLOAD: &str = "\
+usage: cargo xtask download [NAME] [options]
+
+Downloads ffhq, celebahq, celeba, imagenet (instructions and verification), vq-f4, ldm-ffhq,
+ldm-celebahq, inception or squeezenet into data/NAME, verifies and unpacks it. Without a
+name it lists them. Stop it whenever you like: the same command goes on where it was.
+
+  --accept-licence    agree to the licence, which is printed otherwise
+  --to DIR            the folder of all downloads [default: data in the checkout]
+  --from FILE|URL     take it from there instead; a folder or a URL that ends in / holds
+                      the files under their names
+  --verify            read again what is there, and compare every byte with what it was
+  --patience SECONDS  how long a host may be silent, and the longest pause between tries [60]
+  --tries N           tries in a row without a new byte before the next host is asked [5]
+  --connections N     at once, where there are many small files [8]
+  --sources FILE      a list of your own (xtask/src/download/sources.toml shows the form)
+
+What a file was at its first use is recorded in download.lock beside the folders; a later
+download that differs is refused. Proxies: HTTPS_PROXY, HTTP_PROXY, ALL_PROXY, NO_PROXY;
+certificates of your own: SSL_CERT_FILE. docs/data.md tells more.
+";
+
 const REPRODUCE: &str = "\
 usage: cargo xtask reproduce SUITE [options of `meme reproduce`]
 
@@ -94,6 +117,7 @@ pub(crate) fn of(command: &str) -> Option<&'static str> {
         "setup" => SETUP,
         "test" => TEST,
         "ci" => CI,
+        "download" => DOWNLOAD,
         "reproduce" => REPRODUCE,
         "bench" => BENCH,
         _ => return None,
