@@ -151,6 +151,10 @@ def mixing(a, kind, stage):
         high = table["middle_high_heads"] if middle else table["high_heads"][stage]
         pool = table.get("middle_pool", 1) if middle else table["pool"][stage]
         pool_kind = table.get("pool_kind", "average")
+        if not isinstance(pool_kind, str):
+            pool_kind = pool_kind[-1 if middle else stage]
+        if middle:
+            pool_kind = table.get("middle_pool_kind") or pool_kind
         feed_forward = table.get("feed_forward", 0)
         return {kind: Mixer(channels, a["head_dim"], high, pool, pool_kind, a["norm_groups"], feed_forward)}
     return {}
@@ -171,16 +175,26 @@ class Block(nn.Module):
         return x if self.kind == "none" else getattr(self, self.kind)(x)
 
 
+# What descriptions can say besides, and the only value of it that is here.
+PLAIN = {
+    "heads": 0,
+    "transformer": None,
+    "dropout": 0,
+    "scale_shift_norm": False,
+    "resampling": "convolution",
+    "classes": 0,
+    "learned_sigma": False,
+}
+
+
 class UNet(nn.Module):
     """[B, C, H, W] and indices [B] to a prediction of the same size."""
 
     def __init__(self, a):
         super().__init__()
-        for field, plain in [("scale_shift_norm", False), ("classes", 0), ("learned_sigma", False)]:
+        for field, plain in PLAIN.items():
             if a.get(field, plain) != plain:
-                raise ValueError(f"these networks have no {field}")
-        if a.get("resampling", "convolution") != "convolution":
-            raise ValueError("these networks resample by convolutions only")
+                raise ValueError(f"the networks in PyTorch have no {field} but {plain}")
         a = {"norm_groups": 32, **a}
         self.a, self.width = a, a["width"]
         wide = [a["width"] * mult for mult in a["channel_mult"]]

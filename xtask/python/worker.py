@@ -103,13 +103,11 @@ def prepare(description):
     torch.set_num_threads(description["threads"])
     torch.manual_seed(0)
     start = resident("VmRSS")
-    if description["mode"].startswith("diffusers-"):
-        try:
-            network = networks.Diffusers(description["architecture"])
-        except (ImportError, ValueError) as error:
-            raise Unavailable(str(error)) from error
-    else:
-        network = networks.UNet(description["architecture"])
+    kind = networks.Diffusers if description["mode"].startswith("diffusers-") else networks.UNet
+    try:
+        network = kind(description["architecture"])
+    except (ImportError, ValueError) as error:
+        raise Unavailable(str(error)) from error
     parameters = sum(parameter.numel() for parameter in network.parameters())
     make = {"forward": forward, "train": training}[description["task"]]
     step = make(torch, network, description)

@@ -139,7 +139,7 @@ fn training_is_reported_with_the_memory_of_both() {
     let line = "--train --python ./python --out results --networks ldm-s --size 8 --rounds 1";
     assert!(checkout.bench(line).status.success());
     let table = fs::read_to_string(checkout.path("results/train.md")).unwrap();
-    assert!(table.contains("| ldm-s bf16-autocast | ldm-s bf16-autocast |"), "{table}");
+    assert!(table.contains("| ldm-s bf16-training | ldm-s bf16-autocast |"), "{table}");
     assert!(table.contains("| 3 (2) | 5 (4) |"), "{table}");
 }
 
@@ -152,7 +152,7 @@ fn a_contestant_that_dies_is_named_and_the_others_are_timed_all_the_same() {
     assert_eq!(output.status.code(), Some(1), "{said}");
     assert!(said.contains("ldm-s f32 was not timed: its process ended"), "{said}");
     assert!(said.contains("thirteen is too many"), "{said}");
-    assert!(said.contains("2 of the contestants failed"), "{said}");
+    assert!(said.contains("3 of the contestants failed"), "{said}");
     let table = fs::read_to_string(checkout.path("results/forward.md")).unwrap();
     assert!(table.contains("| 1 x 8 x 8 | ldm-s f32 | ldm-s f32-eager |"), "{table}");
 }

@@ -35,12 +35,12 @@ const WORKER: &str = "bench-worker";
 pub(crate) fn run(workspace: &Workspace, arguments: &[String]) -> Result<()> {
     let options = options::parse(arguments)?;
     setup::run(workspace, None)?;
-    let ours = build(workspace)?;
-    let networks = networks(&ours, &options)?;
     let python = Python::find(workspace, &options)?;
     if let Python::Missing { reason } = &python {
         println!("PyTorch is not timed: {reason}\nOnly our own times follow.\n");
     }
+    let ours = build(workspace)?;
+    let networks = networks(&ours, &options)?;
     let folder = options.out.clone().unwrap_or_else(|| workspace.root.join("target/bench"));
     let logs = folder.join("logs");
     fs::create_dir_all(&logs).map_err(|source| Error::io("make the folder", &logs, source))?;
@@ -111,6 +111,8 @@ fn measure(
         };
         let threads = options.threads.to_string();
         command.env("OMP_NUM_THREADS", &threads).env("MKL_NUM_THREADS", &threads);
+        // The last words of a contestant that panics are then its message.
+        command.env("RUST_BACKTRACE", "0");
         let log = logs.join(format!("{}.log", contestant.file_name()));
         let description = contestant.description(options.threads).to_string();
         entries.push(worker::start(command, &description, &log));

@@ -80,7 +80,8 @@ pub(super) struct Group {
     pub(super) contestants: Vec<Contestant>,
 }
 
-/// The modes of one dtype and task. PyTorch's are the ways in which its users run such a network.
+/// The modes of one dtype and task. Ours are the form for inference, and with `-training` the one
+/// that is trained; PyTorch's are the ways in which its users run such a network.
 struct Modes {
     dtype: &'static str,
     ours: &'static [&'static str],
@@ -94,7 +95,7 @@ struct Modes {
 const FORWARD: [Modes; 2] = [
     Modes {
         dtype: "f32",
-        ours: &["f32"],
+        ours: &["f32", "f32-training"],
         eager: &["f32-eager", "f32-channels-last"],
         compiled: &["f32-compiled"],
         diffusers: &["diffusers-f32-eager"],
@@ -111,14 +112,14 @@ const FORWARD: [Modes; 2] = [
 const TRAIN: [Modes; 2] = [
     Modes {
         dtype: "f32",
-        ours: &["f32"],
+        ours: &["f32-training"],
         eager: &["f32-channels-last"],
         compiled: &[],
         diffusers: &[],
     },
     Modes {
         dtype: "bf16",
-        ours: &["bf16-autocast"],
+        ours: &["bf16-training"],
         eager: &["bf16-autocast"],
         compiled: &[],
         diffusers: &[],
