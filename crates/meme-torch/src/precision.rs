@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 use tch::{Device, Kind};
 
-/// What convolutions and matrix products compute in. Parameters stay float32 whatever it is.
+/// What convolutions and matrix products compute in. Parameters that are trained stay float32
+/// whatever it is; a form for inference may hold its own in this dtype.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Precision {
@@ -16,6 +17,9 @@ pub enum Precision {
     /// bfloat16 by [`Autocast`]: weights and maps are rounded on their way into a product; norms,
     /// sums and losses are float32. Its range is float32's, so losses need no scaling.
     Bf16,
+    /// float16, the same on a GPU. Its range is small: gradients below 6e-8 vanish and losses need
+    /// scaling, so it is for inference.
+    F16,
 }
 
 impl Precision {
@@ -25,17 +29,35 @@ impl Precision {
         match self {
             Self::F32 => Kind::Float,
             Self::Bf16 => Kind::BFloat16,
+            Self::F16 => Kind::Half,
         }
+    }
+
+    /// Whether `device` computes in it.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for float16 on the CPU, which is slower there than float32 and less exact
+    /// than bfloat16.
+    pub fn check(self, device: Device) -> Result<(), Error> {
+        if self == Self::F16 && !device.is_cuda() {
+            return Err(Error::Invalid {
+                what: "precision f16".to_owned(),
+                rule: format!("it is for GPUs, the device is {device:?}; use bf16 or f32"),
+            });
+        }
+        Ok(())
     }
 
     /// Begins to compute so on the calling thread, until the guard is dropped; float32 needs none.
     ///
     /// # Errors
-    /// [`Error::Invalid`] for bfloat16 on a device that is neither CPU nor CUDA.
+    /// [`Error::Invalid`] for bfloat16 on a device that is neither CPU nor CUDA, and as
+    /// [`Precision::check`].
     pub fn autocast(self, device: Device) -> Result<Option<Autocast>, Error> {
+        self.check(device)?;
         match self {
             Self::F32 => Ok(None),
-            Self::Bf16 => Autocast::enter(device, Kind::BFloat16).map(Some),
+            Self::Bf16 | Self::F16 => Autocast::enter(device, self.kind()).map(Some),
         }
     }
 }
@@ -45,6 +67,7 @@ impl fmt::Display for Precision {
         f.write_str(match self {
             Self::F32 => "f32",
             Self::Bf16 => "bf16",
+            Self::F16 => "f16",
         })
     }
 }

@@ -95,6 +95,9 @@ impl Stream {
     /// # Errors
     /// As [`Stream::current`].
     pub fn standard(device: Device) -> Result<Self, Error> {
+        if device == Device::Cpu {
+            return Self::current(device);
+        }
         let (kind, index) = place(device)?;
         let mut handle = NOWHERE;
         // SAFETY: the shim writes one handle.

@@ -139,6 +139,13 @@ impl TrainConfig {
                 return Err(Error::Configuration { field, rule, value: value.to_string() });
             }
         }
+        if self.precision == Precision::F16 {
+            return Err(Error::Configuration {
+                field: "precision",
+                rule: "must be f32 or bf16: gradients vanish in float16 unless losses are scaled",
+                value: self.precision.to_string(),
+            });
+        }
         for (position, &deviation) in self.power_averages.iter().enumerate() {
             let wrong = |rule| Error::Configuration {
                 field: "power_averages",

@@ -37,6 +37,17 @@ pub enum Error {
         /// One line for every field that differs.
         difference: String,
     },
+    /// There are checkpoints, and all of them are damaged or cannot be read.
+    #[error(
+        "{folder} holds a run, but none of its checkpoints is good:\n{reasons}\n\
+         make them readable again, or move the folder away to begin anew"
+    )]
+    NoGoodCheckpoint {
+        /// The run folder.
+        folder: PathBuf,
+        /// One line for each checkpoint.
+        reasons: String,
+    },
     /// A number in the training configuration makes no sense.
     #[error("train.{field}: {rule}, but it is {value}")]
     Configuration {

@@ -9,6 +9,8 @@ use crate::statistics::{Timing, Validated, Window};
 pub struct StepReport {
     /// Images seen after this update.
     pub images: u64,
+    /// Images of this update.
+    pub batch: u64,
     /// Images that this call of `train` goes to.
     pub until: u64,
     /// Mean loss of the batch.

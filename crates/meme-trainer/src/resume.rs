@@ -147,6 +147,11 @@ impl<O: Objective> Trainer<O> {
     pub(crate) fn resume(&mut self, accept_changes: bool) -> Result<Vec<String>, Error> {
         let storage = std::sync::Arc::clone(self.shelf.storage());
         let latest = self.shelf.latest_good()?;
+        if latest.good.is_none() && !latest.skipped.is_empty() {
+            let reasons: Vec<_> = latest.skipped.iter().map(|it| it.error.to_string()).collect();
+            let (folder, reasons) = (self.folder.clone(), reasons.join("\n"));
+            return Err(Error::NoGoodCheckpoint { folder, reasons });
+        }
         let accepted = statistics::read_lines_on(&*storage, &self.folder.join(CHANGES))?;
         let mut changed = Vec::new();
         if let Some(checkpoint) = &latest.good {

@@ -310,6 +310,7 @@ impl<O: Objective> Trainer<O> {
         self.window.add_update(self.images, gradient_norm, learning_rate);
         Ok(StepReport {
             images: self.images,
+            batch: batch.end - batch.start,
             until,
             loss: loss_sum / (batch.end - batch.start) as f64,
             gradient_norm,

@@ -24,7 +24,7 @@ fn an_event_that_was_never_recorded_has_happened_and_the_cpu_records_none() {
     assert!(event.has_happened().unwrap());
     let stream = Stream::current(Device::Cpu).unwrap();
     let refused = event.record(&stream).unwrap_err().to_string();
-    assert!(refused.contains("CPU"), "{refused}");
+    assert!(refused.contains("doesn't support events"), "{refused}");
 }
 
 #[test]

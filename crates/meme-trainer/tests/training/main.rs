@@ -1,5 +1,14 @@
 //! What the loop promises, on a network of two weights.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![allow(clippy::print_stderr, reason = "a test says why it looked at nothing")]
+
+mod averages;
+mod beside;
+mod changes;
+mod precision;
+mod rates;
+mod tensorboard;
+mod validation;
 
 use std::collections::BTreeMap;
 use std::path::Path;
