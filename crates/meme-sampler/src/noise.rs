@@ -76,7 +76,9 @@ impl SampleNoise {
     ) -> Result<Tensor> {
         let stream = |(seed, image): &(u64, u64)| Stream::new(*seed, purpose, step, *image);
         let streams: Vec<Stream> = self.samples.iter().map(stream).collect();
-        Ok(meme_torch::noise(&streams, shape, device)?.f_to_kind(kind)?)
+        let drawn = meme_torch::noise(&streams, shape, Device::Cpu)?;
+        // Without waiting for what a GPU is doing at present.
+        Ok(drawn.f_to_device_(device, kind, true, false)?)
     }
 }
 

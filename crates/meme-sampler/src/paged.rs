@@ -21,9 +21,9 @@ pub enum Room {
 /// Experts that a [`Loader`] fetches when they are needed, and, as a run says in advance in what
 /// order it needs them, before: while one works, a thread of its own loads the next.
 ///
-/// Who has to make room? The expert that is needed again last, by what was announced; of those
-/// that are not expected again, the one unused for longest. The expert at work never has to, and
-/// nothing is loaded ahead for which another one would go that is needed sooner. An expert that
+/// Who has to make room? The expert that is needed again last, by what was announced (Belady's
+/// rule); of those that are not expected again, the one unused for longest. The expert at work never
+/// has to, and nothing goes for an expert that is needed later than itself. An expert that
 /// failed to load ahead of its turn is an error when its turn comes, not before.
 ///
 /// ```
@@ -189,15 +189,18 @@ impl Paged {
         Ok(())
     }
 
-    /// Takes in what has arrived, and sends for the next expert if there is room.
+    /// Takes in what has arrived, and sends for the next expert that is missing: at once where there
+    /// is room; where another one must go for it, only when its turn comes next. By then fewer are
+    /// needed sooner, so that the right one goes.
     fn look_ahead(&mut self) -> Result<()> {
         if let Some(expert) = self.on_its_way {
             let Some(loaded) = self.worker.poll(expert) else { return Ok(()) };
             self.failed = self.hold(expert, loaded).err().map(|error| (expert, error));
         }
         let next = self.coming.iter().copied().find(|next| self.place(*next).is_none());
-        let Some(expert) = next else { return Ok(()) };
-        if self.failed.is_none() && self.make_room(expert) {
+        let Some(expert) = next.filter(|_| self.failed.is_none()) else { return Ok(()) };
+        let turn = self.coming.iter().copied().find(|turn| Some(*turn) != self.active);
+        if self.fits(expert) || turn == Some(expert) && self.make_room(expert) {
             self.worker.request(expert)?;
             self.on_its_way = Some(expert);
         }

@@ -136,6 +136,18 @@ impl Sampler {
         }
     }
 
+    /// How many steps it is commonly given: enough for pictures that more steps hardly improve.
+    /// A starting point, not a measurement.
+    #[must_use]
+    pub fn usual_steps(&self) -> usize {
+        match self {
+            Self::Ddim { .. } | Self::Euler {} | Self::DpmSolver2mSde { .. } => 50,
+            Self::Ddpm { .. } => 250,
+            Self::Heun {} | Self::DpmSolver2m { .. } => 25,
+            Self::UniPc { .. } => 15,
+        }
+    }
+
     /// Network evaluations in a run of so many steps.
     #[must_use]
     pub fn evaluations(&self, steps: usize) -> usize {
