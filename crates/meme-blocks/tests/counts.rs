@@ -5,8 +5,8 @@ mod support;
 
 use meme_blocks::{Architecture, UNet, count};
 use meme_torch::Parameters;
-use meme_torch::tch::Device;
-use support::{EXPERTS, golden_path, inception, ldm};
+use meme_torch::tch::{Device, Kind};
+use support::{EXPERTS, class_conditional, conditional, golden_path, guided, inception, ldm};
 
 #[test]
 fn every_network_of_the_paper_counts_exactly() {
@@ -61,7 +61,7 @@ fn networks_of_every_kind_count_as_pytorch_does() {
 #[test]
 fn the_real_modules_hold_as_many_parameters_as_are_counted() {
     let small = shrunk().into_iter().map(|network| network.architecture);
-    for architecture in small.chain([inception(EXPERTS[0])]) {
+    for architecture in small.chain([inception(EXPERTS[0])]).chain(conditional()) {
         let mut parameters = Parameters::blank(Device::Cpu);
         UNet::new(&parameters.root(), &architecture).unwrap();
         assert_eq!(parameters.count(), count(&architecture, 64, 64).unwrap().parameters);
@@ -78,6 +78,7 @@ fn stages_add_up_to_the_whole() {
         assert_eq!(count.macs, sum(|stage| stage.macs));
         assert_eq!(count.macs_without_attention, sum(|stage| stage.macs_without_attention));
         assert_eq!(count.activations, sum(|stage| stage.activations));
+        assert_eq!(count.statistics_bytes, sum(|stage| stage.statistics_bytes));
     }
 }
 
@@ -89,4 +90,74 @@ fn sizes_that_cannot_be_counted_are_refused() {
     assert!(count(&network, 64, 65537).is_err());
     let message = count(&network, 65536, 65536).unwrap_err().to_string();
     assert!(message.contains("does not fit 64 bits"), "{message}");
+}
+
+#[test]
+fn published_conditional_networks_count_as_their_authors_code_does() {
+    #[derive(serde::Deserialize)]
+    struct File {
+        networks: Vec<Row>,
+    }
+    #[derive(serde::Deserialize)]
+    struct Row {
+        name: String,
+        parameters: u64,
+        macs: u64,
+        macs_without_attention: u64,
+    }
+    let text = std::fs::read_to_string(golden_path("conditional_counts.json")).unwrap();
+    let rows = serde_json::from_str::<File>(&text).unwrap().networks;
+    assert_eq!(rows.len(), 5);
+    for row in rows {
+        let (architecture, side) = match row.name.as_str() {
+            "cin256" => (class_conditional(192), 64),
+            "cin256-96" => (class_conditional(96), 64),
+            "adm-64" => (guided(64), 64),
+            "adm-128" => (guided(128), 128),
+            "adm-256" => (guided(256), 256),
+            other => panic!("{other}"),
+        };
+        let count = count(&architecture, side, side).unwrap();
+        let found = (count.parameters, count.macs, count.macs_without_attention);
+        assert_eq!(found, (row.parameters, row.macs, row.macs_without_attention), "{}", row.name);
+    }
+}
+
+#[test]
+fn the_class_conditional_network_is_the_published_one() {
+    // CompVis' program prints "DiffusionWrapper has 400.92 M params." when it loads cin256-v2; the class table
+    // stands outside of that.
+    let count = count(&class_conditional(192), 64, 64).unwrap();
+    assert_eq!(count.parameters - 1001 * 512, 400_920_579);
+}
+
+#[test]
+fn the_64_pixel_networks_of_the_paper_have_its_printed_sizes() {
+    // Printed: 90 M and 82 M.
+    assert_eq!(count(&ldm(128), 64, 64).unwrap().parameters, 89_535_619);
+    assert_eq!(count(&inception([2, 4, 4, 4]), 64, 64).unwrap().parameters, 82_597_251);
+}
+
+#[test]
+fn bytes_follow_the_dtype() {
+    let count = count(&inception(EXPERTS[0]), 64, 64).unwrap();
+    assert_eq!(count.weight_bytes(Kind::Float), 4 * 82_511_235);
+    assert_eq!(count.weight_bytes(Kind::BFloat16), 2 * 82_511_235);
+    let (single, half) =
+        (count.activation_bytes(Kind::Float), count.activation_bytes(Kind::BFloat16));
+    assert_eq!(single - half, 2 * count.activations);
+    assert_eq!(2 * half - single, count.statistics_bytes);
+}
+
+#[test]
+fn more_context_costs_more_products_and_no_parameters() {
+    let network = &conditional()[1];
+    let (one, nine) = (
+        count(network, 16, 16).unwrap(),
+        meme_blocks::count_with_context(network, 16, 16, 9).unwrap(),
+    );
+    assert_eq!(one.parameters, nine.parameters);
+    assert!(one.macs < nine.macs);
+    let refused = meme_blocks::count_with_context(network, 16, 16, 0).unwrap_err().to_string();
+    assert!(refused.contains("0 context tokens"), "{refused}");
 }

@@ -3,11 +3,15 @@
 
 mod support;
 
-use meme_blocks::{Architecture, Mixing, count};
-use support::{EXPERTS, inception, ldm};
+use meme_blocks::{Architecture, Mixing, PoolKind, PoolKinds, count};
+use support::{EXPERTS, class_conditional, conditional, guided, inception, ldm};
 
 fn refusal(change: impl Fn(&mut serde_json::Value)) -> String {
-    let mut value = serde_json::to_value(inception(EXPERTS[0])).unwrap();
+    refusal_of(&inception(EXPERTS[0]), change)
+}
+
+fn refusal_of(architecture: &Architecture, change: impl Fn(&mut serde_json::Value)) -> String {
+    let mut value = serde_json::to_value(architecture).unwrap();
     change(&mut value);
     serde_json::from_value::<Architecture>(value).unwrap_err().to_string()
 }
@@ -63,7 +67,21 @@ fn unknown_fields_and_kinds_are_refused_by_name() {
 
 #[test]
 fn a_description_survives_being_written_and_read() {
-    for architecture in [ldm(224), inception(EXPERTS[2])] {
+    let mut mixed = inception(EXPERTS[2]);
+    let kinds = vec![PoolKind::Max, PoolKind::Average, PoolKind::Average, PoolKind::Max];
+    let table = mixed.mixer.as_mut().unwrap();
+    table.pool_kind = PoolKinds::Each(kinds);
+    table.middle_pool_kind = Some(PoolKind::Average);
+    let [classes, words] = conditional();
+    for architecture in [
+        ldm(224),
+        inception(EXPERTS[2]),
+        mixed,
+        class_conditional(192),
+        guided(128),
+        classes,
+        words,
+    ] {
         let text = toml::to_string(&architecture).unwrap();
         assert_eq!(toml::from_str::<Architecture>(&text).unwrap(), architecture);
     }
@@ -78,4 +96,81 @@ fn a_description_built_by_hand_is_checked_where_it_is_used() {
     architecture.encoder = vec![Mixing::None; 4];
     architecture.decoder = vec![Mixing::None; 4];
     assert!(count(&architecture, 64, 64).is_ok(), "nothing has heads any more");
+}
+
+#[test]
+fn heads_are_given_by_size_or_by_number_but_not_both() {
+    let message = refusal(|root| root["heads"] = 4.into());
+    assert!(
+        message.contains("`heads`: 4 beside `head_dim` = 32; give one of the two"),
+        "{message}"
+    );
+    let message = refusal(|root| root["head_dim"] = 0.into());
+    assert!(message.contains("`head_dim`: needed, since level 0 has heads"), "{message}");
+    let message = refusal_of(&class_conditional(192), |root| root["heads"] = 5.into());
+    assert!(
+        message.contains("`heads`: 5 does not divide the 384 channels of level 1"),
+        "{message}"
+    );
+    let message = refusal_of(&conditional()[0], |root| root["heads"] = 5.into());
+    assert!(message.contains("`heads`: 5 does not divide the 32 channels of level 1"), "{message}");
+    let by_number = guided(128);
+    assert_eq!((by_number.head_dim_of(512), by_number.head_dim_of(1024)), (128, 256));
+}
+
+#[test]
+fn cross_attention_needs_its_table_and_the_width_of_its_context() {
+    let network = class_conditional(96);
+    let cases: [(&str, serde_json::Value, &str); 6] = [
+        (
+            "/transformer",
+            serde_json::Value::Null,
+            "`transformer`: needed, since level 1 has a trans",
+        ),
+        ("/transformer/context", 0.into(), "`transformer.context`: needed, since level 1 attends"),
+        ("/transformer/context", 70_000.into(), "`transformer.context`: 70000 is not between"),
+        ("/transformer/depth", 0.into(), "`transformer.depth`: 0 is not between 1 and"),
+        ("/transformer/feed_forward", 0.into(), "`transformer.feed_forward`: 0 is not between 1"),
+        ("/classes", 0.into(), "`class_conditioning`: `context` needs `classes`, which are 0"),
+    ];
+    for (field, value, expected) in cases {
+        let message =
+            refusal_of(&network, |root| *root.pointer_mut(field).unwrap() = value.clone());
+        assert!(message.contains(expected), "{field} = {value}: {message}");
+    }
+    let message = refusal(|root| {
+        root["classes"] = 10.into();
+        root["class_conditioning"] = "context".into();
+    });
+    assert!(message.contains("`context` needs a transformer in `encoder`, `middle`"), "{message}");
+}
+
+#[test]
+fn pooling_kinds_are_one_word_or_one_for_each_level() {
+    let each = serde_json::json!(["max", "average", "max"]);
+    let message = refusal(|root| root["mixer"]["pool_kind"] = each.clone());
+    assert!(message.contains("`mixer.pool_kind`: needs one entry for each of the 4"), "{message}");
+    let message = refusal(|root| root["mixer"]["pool_kind"] = "median".into());
+    assert!(message.contains("unknown variant `median`, expected `average` or `max`"), "{message}");
+    let message = refusal(|root| root["mixer"]["pool_kind"] = serde_json::json!(["max", "min"]));
+    assert!(message.contains("unknown variant `min`, expected `average` or `max`"), "{message}");
+}
+
+#[test]
+fn a_level_smaller_than_its_pooling_window_is_refused_with_its_size() {
+    let network = inception(EXPERTS[0]);
+    network.fits(64, 64).unwrap();
+    network.fits(3, 4).unwrap();
+    let message = network.fits(2, 64).unwrap_err().to_string();
+    assert!(
+        message.contains(
+            "`mixer.pool[1]`: a window of 2 pixels is larger than level 1, which has 1 x 32 pixels"
+        ),
+        "{message}"
+    );
+    let mut middle = network;
+    middle.mixer.as_mut().unwrap().middle_pool = 9;
+    middle.fits(72, 72).unwrap();
+    let message = middle.fits(64, 64).unwrap_err().to_string();
+    assert!(message.contains("`mixer.middle_pool`: a window of 9 pixels"), "{message}");
 }

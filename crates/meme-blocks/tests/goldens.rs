@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use meme_blocks::{Architecture, InceptionMixer, MixerConfig, NameMap, Options, PoolKind, UNet};
 use meme_torch::Parameters;
 use meme_torch::tch::{Device, Kind, Tensor};
-use support::{Golden, assert_close, load, read};
+use support::{Golden, assert_close, class_conditional, load, read};
 
 /// Output and gradient of the sum of its squares with respect to the input.
 fn both(x: &Tensor, forward: impl Fn(&Tensor) -> Tensor) -> (Tensor, Tensor) {
@@ -162,4 +162,81 @@ fn inception_unets_of_odd_and_non_square_size_are_pytorchs() {
         let tolerances = [(Kind::Float, 1e-5), (Kind::Double, 1e-6)];
         check_unet(&golden, &golden.architecture(), &golden.weights(), tolerances);
     }
+}
+
+/// Output and gradients with respect to input, context and the weights whose gradients the golden holds.
+fn check_conditional(file: &str, names: impl Fn(&Architecture) -> NameMap, tolerance: f64) {
+    let golden = Golden::read(file);
+    let architecture = golden.architecture();
+    let names = names(&architecture);
+    let weights = golden.weights();
+    let ours = names.to_ours(&weights).unwrap();
+    assert_same_tensors(&names.to_theirs(&ours).unwrap(), &weights);
+
+    let mut parameters = Parameters::blank(Device::Cpu);
+    let network = UNet::new(&parameters.root(), &architecture).unwrap();
+    load(&mut parameters, &ours);
+    let context = golden.find("context").map(|context| context.set_requires_grad(true));
+    let x = golden.get("input").set_requires_grad(true);
+    let classes = golden.get("classes");
+    let mut options =
+        Options { classes: Some(&classes), context: context.as_ref(), ..Options::default() };
+    let output = network.forward(&x, &golden.get("timesteps"), &mut options).unwrap();
+    assert_close(&output, &golden.get("output"), tolerance, "output");
+    output.square().sum(Kind::Float).backward();
+    let expected = golden.get("grad_input_of_sum_of_squares");
+    assert_close(&x.grad(), &expected, tolerance, "gradient of the input");
+    if let Some(context) = context {
+        let expected = golden.get("grad_context_of_sum_of_squares");
+        assert_close(&context.grad(), &expected, tolerance, "gradient of the context");
+    }
+    let gradients: BTreeMap<String, Tensor> =
+        parameters.named().iter().map(|(name, tensor)| (name.clone(), tensor.grad())).collect();
+    let gradients = names.to_theirs(&gradients).unwrap();
+    let expected: Vec<_> = golden.gradients().collect();
+    assert!(expected.len() > 8, "{} gradients", expected.len());
+    let largest = |tensor: &Tensor| tensor.abs().max().double_value(&[]);
+    let overall = expected.iter().map(|(_, tensor)| largest(tensor)).fold(0.0, f64::max);
+    for (name, expected) in expected {
+        // Some are zero but for rounding: a bias in front of a norm, queries that meet one token only.
+        let scale = largest(expected).max(1e-2 * overall);
+        let error = largest(&(&gradients[name] - expected)) / scale;
+        assert!(error <= tolerance, "{name}: {error:.2e} is above {tolerance:.0e}");
+    }
+}
+
+#[test]
+fn classes_as_context_are_compvis_with_all_gradients() {
+    let names = |a: &Architecture| NameMap::compvis(a).unwrap();
+    check_conditional("compvis_class_context.safetensors", names, 1e-4);
+}
+
+#[test]
+fn cross_attention_to_words_at_an_odd_size_is_diffusers_with_all_gradients() {
+    let names = |a: &Architecture| NameMap::diffusers(a).unwrap();
+    check_conditional("diffusers_cross_attention.safetensors", names, 1e-4);
+}
+
+#[test]
+fn the_class_conditional_guided_diffusion_form_is_openais_with_all_gradients() {
+    let names = |a: &Architecture| NameMap::guided_diffusion(a).unwrap();
+    check_conditional("guided_diffusion.safetensors", names, 1e-4);
+}
+
+#[test]
+fn names_of_the_published_class_conditional_network_are_those_of_its_checkpoint() {
+    let architecture = class_conditional(192);
+    let names = NameMap::compvis(&architecture).unwrap();
+    let block = "input_blocks.4.1.transformer_blocks.0";
+    assert_eq!(
+        names.theirs("encoder.1.0.transformer.0.cross.key_value.weight"),
+        [format!("{block}.attn2.to_k.weight"), format!("{block}.attn2.to_v.weight")]
+    );
+    assert_eq!(
+        names.theirs("middle.transformer.0.feed_forward.expand.bias"),
+        ["middle_block.1.transformer_blocks.0.ff.net.0.proj.bias"]
+    );
+    assert_eq!(names.theirs("classes.weight"), ["cond_stage_model.embedding.weight"]);
+    let refused = NameMap::diffusers(&architecture).unwrap_err().to_string();
+    assert!(refused.contains("diffusers has no place for `classes`"), "{refused}");
 }

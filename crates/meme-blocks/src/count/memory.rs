@@ -69,7 +69,7 @@ pub(super) fn time(a: &Architecture) -> Kept {
     let embedded = usize::from(a.embedded_classes() > 0);
     let token = usize::from(a.classes > 0) - embedded;
     let vectors = a.width + 4 * a.embedding_channels() + token * a.context_channels();
-    map(vectors, Size { height: 1, width: 1 }) + bytes(INDEX * u128::from(a.classes > 0))
+    map(vectors, Size { height: 1, width: 1 })
 }
 
 /// The stem's input.
@@ -89,45 +89,41 @@ pub(super) fn block(block: &PlanBlock, size: Size, tokens: usize) -> Kept {
         Some((_, PlanMixing::Mixer(config))) => mixer(config, size),
         Some((_, PlanMixing::Transformer(config))) => transformer(config, size, tokens),
     };
-    residual(&block.residual.1, size) + mixing
+    residual(&block.residual.1, size, size) + mixing
 }
 
-/// A step from maps of size `from`.
-pub(super) fn change(change: &PlanChange, from: Size) -> Kept {
+/// A step from maps of size `from` to maps of size `to`.
+pub(super) fn change(change: &PlanChange, from: Size, to: Size) -> Kept {
     match change {
         PlanChange::Convolution { channels, direction: Resample::Down, .. } => map(*channels, from),
         PlanChange::Convolution { channels, direction: Resample::Up, .. } => {
             map(*channels, from.doubled())
         }
-        PlanChange::ResBlock(_, config) => residual(config, from),
+        PlanChange::ResBlock(_, config) => residual(config, from, to),
     }
 }
 
-/// `size` is that of the block's input.
-pub(super) fn residual(config: &ResBlockConfig, size: Size) -> Kept {
+/// A block with an input of size `from` and an output of size `to`.
+pub(super) fn residual(config: &ResBlockConfig, from: Size, to: Size) -> Kept {
     let &ResBlockConfig { input, output, norm_groups: groups, .. } = config;
-    // An enlarged map that was cut to an odd size lies in memory uncut.
-    let (resampled, enlarged) = match config.resample {
-        None => (size, size),
-        Some(Resample::Down) => (size.pooled(2), size.pooled(2)),
-        Some(Resample::Up) => (size.doubled(), size.doubled()),
-    };
-    let averaged = match config.resample {
-        Some(Resample::Down) => map(input, size),
-        _ => Kept::default(),
+    let convolved = match config.resample {
+        None => map(input, to),
+        // The mean keeps what it is taken of.
+        Some(Resample::Down) => map(input, from) + map(input, to),
+        // An enlarged map that was cut to an odd size lies in memory uncut.
+        Some(Resample::Up) => map(input, from.doubled()),
     };
     let steered = match config.scale_shift_norm {
         false => Kept::default(),
-        true => map(2 * output, resampled) + map(output, Size { height: 1, width: 1 }),
+        true => map(2 * output, to) + map(output, Size { height: 1, width: 1 }),
     };
-    let dropped = if config.dropout > 0.0 { map(2 * output, resampled) } else { Kept::default() };
-    norm(input, groups, size)
-        + averaged
-        + map(input, enlarged)
-        + norm(output, groups, resampled)
+    let dropped = if config.dropout > 0.0 { map(2 * output, to) } else { Kept::default() };
+    norm(input, groups, from)
+        + convolved
+        + norm(output, groups, to)
         + steered
         + dropped
-        + map(output, resampled)
+        + map(output, to)
 }
 
 fn attention_block(config: &AttentionConfig, size: Size) -> Kept {

@@ -187,7 +187,7 @@ fn stages(a: &Architecture, input: Size, tokens: usize) -> Result<Vec<Stage>, Er
         let tally = level.blocks.iter().map(|b| block(b, size, tokens)).sum::<Tally>()
             + level.change.iter().map(|c| change(c, next)).sum();
         let kept = level.blocks.iter().map(|b| memory::block(b, size, tokens)).sum::<Kept>()
-            + level.change.iter().map(|c| memory::change(c, size)).sum();
+            + level.change.iter().map(|c| memory::change(c, size, next)).sum();
         stage(&level.name, tally, kept)
     };
     stages.extend(plan.encoder.iter().map(|l| level(l, sizes[l.level].pooled(2))));
@@ -196,7 +196,7 @@ fn stages(a: &Architecture, input: Size, tokens: usize) -> Result<Vec<Stage>, Er
     stages.push(stage(
         "middle",
         block(first, coarsest, tokens) + last.tally(coarsest),
-        memory::block(first, coarsest, tokens) + memory::residual(last, coarsest),
+        memory::block(first, coarsest, tokens) + memory::residual(last, coarsest, coarsest),
     ));
     stages.extend(plan.decoder.iter().map(|l| level(l, sizes[l.level.saturating_sub(1)])));
     let finest = a.channels(0);

@@ -74,3 +74,28 @@ impl Dialect for CompVis {
             .collect()
     }
 }
+
+/// OpenAI's guided diffusion with its new attention order: the same names, but queries, keys and values stand one
+/// after another.
+pub(super) struct Guided;
+
+impl Dialect for Guided {
+    const FORMAT: &'static str = "guided-diffusion";
+    const RESIDUAL: [&'static str; 6] = CompVis::RESIDUAL;
+    const CLASSES: &'static str = CompVis::CLASSES;
+    const CLASS_TOKENS: Option<&'static str> = None;
+
+    fn place(a: &Architecture, spot: &Spot) -> String {
+        CompVis::place(a, spot)
+    }
+
+    fn attention(ours: &str, theirs: &str, head_dim: i64) -> Vec<Entry> {
+        let mut entries = CompVis::attention(ours, theirs, head_dim);
+        for entry in &mut entries {
+            if entry.ours.contains(".qkv.") {
+                entry.layout = Layout::PartsFirst { head_dim };
+            }
+        }
+        entries
+    }
+}

@@ -68,6 +68,9 @@ enum Layout {
     Rows,
     /// Rows ordered [heads, 3, head_dim] as three tensors of rows ordered [heads, head_dim].
     SplitHeads { head_dim: i64 },
+    /// Rows ordered [heads, 3, head_dim] as one tensor of rows ordered [3, heads, head_dim], a weight as that of a
+    /// one-dimensional convolution.
+    PartsFirst { head_dim: i64 },
 }
 
 /// A place of the network, as the name maps walk it.
@@ -125,6 +128,15 @@ impl NameMap {
     /// [`Error::Unnamed`] for a network with mixers, [`Error::Architecture`] where the description breaks a rule.
     pub fn compvis(architecture: &Architecture) -> Result<Self> {
         Self::walk::<compvis::CompVis>(architecture)
+    }
+
+    /// The names of OpenAI's guided diffusion where it was trained with `use_new_attention_order`; its other networks
+    /// are named by [`NameMap::compvis`].
+    ///
+    /// # Errors
+    /// As [`NameMap::compvis`], and [`Error::Unnamed`] where classes become context tokens.
+    pub fn guided_diffusion(architecture: &Architecture) -> Result<Self> {
+        Self::walk::<compvis::Guided>(architecture)
     }
 
     /// The names of diffusers' `UNet2DModel`, and of `UNet2DConditionModel` for a network with transformers.
@@ -329,6 +341,11 @@ impl Layout {
                     .collect::<Result<Vec<_>, _>>()?; // [heads, head_dim, ...]
                 Tensor::f_stack(&rows, 1)?.f_flatten(0, 2)? // [heads * 3 * head_dim, ...]
             }
+            Layout::PartsFirst { head_dim } => {
+                let rows = Tensor::f_cat(parts, 0)?;
+                let rows = if rows.dim() == 3 { rows.f_squeeze_dim(-1)? } else { rows };
+                rows.f_unflatten(0, [3, -1, head_dim])?.f_transpose(0, 1)?.f_flatten(0, 2)?
+            }
         })
     }
 
@@ -341,6 +358,11 @@ impl Layout {
             Layout::Conv2d => vec![ours.f_unsqueeze(-1)?.f_unsqueeze(-1)?],
             Layout::Same => vec![ours.shallow_clone()],
             Layout::Conv1d => vec![ours.f_unsqueeze(-1)?],
+            Layout::PartsFirst { head_dim } => {
+                let rows = ours.f_unflatten(0, [-1, 3, head_dim])?.f_transpose(0, 1)?;
+                let rows = rows.f_flatten(0, 2)?.f_contiguous()?;
+                vec![if rows.dim() == 2 { rows.f_unsqueeze(-1)? } else { rows }]
+            }
             Layout::SplitHeads { head_dim } => ours
                 .f_unflatten(0, [-1, 3, head_dim])? // [heads, 3, head_dim, ...]
                 .f_unbind(1)?

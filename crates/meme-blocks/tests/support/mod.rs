@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use meme_blocks::Architecture;
+use meme_blocks::{Architecture, ClassConditioning};
 use meme_torch::Parameters;
 use meme_torch::tch::{Device, Kind, Tensor};
 
@@ -45,6 +45,107 @@ pub fn inception(high_heads: [usize; 4]) -> Architecture {
         "#,
         high_heads[3]
     ))
+}
+
+/// LDM's class-conditional U-Net for ImageNet (`cin256-v2.yaml`) at a width: 192, or the paper's 96.
+pub fn class_conditional(width: usize) -> Architecture {
+    read(&format!(
+        r#"
+        in_channels = 3
+        out_channels = 3
+        width = {width}
+        channel_mult = [1, 2, 3, 5]
+        res_blocks = 2
+        heads = 1
+        encoder = ["none", "transformer", "transformer", "transformer"]
+        middle = "transformer"
+        decoder = ["none", "transformer", "transformer", "transformer"]
+        transformer = {{ context = 512 }}
+        classes = 1001
+        class_conditioning = "context"
+        "#
+    ))
+}
+
+/// Guided diffusion's U-Net for ImageNet at 64, 128 or 256 pixels a side.
+pub fn guided(side: usize) -> Architecture {
+    let (width, res_blocks, channel_mult, heads) = match side {
+        64 => (192, 3, vec![1, 2, 3, 4], "head_dim = 64"),
+        128 => (256, 2, vec![1, 1, 2, 3, 4], "heads = 4"),
+        _ => (256, 2, vec![1, 1, 2, 2, 4, 4], "head_dim = 64"),
+    };
+    // Attention where a map is 32, 16 or 8 pixels a side.
+    let levels = channel_mult.len();
+    let mixing: Vec<&str> = (0..levels)
+        .map(|level| if [32, 16, 8].contains(&(side >> level)) { "attention" } else { "none" })
+        .collect();
+    read(&format!(
+        r#"
+        in_channels = 3
+        out_channels = 3
+        width = {width}
+        channel_mult = {channel_mult:?}
+        res_blocks = {res_blocks}
+        {heads}
+        encoder = {mixing:?}
+        middle = "attention"
+        decoder = {mixing:?}
+        scale_shift_norm = true
+        resampling = "res-block"
+        learned_sigma = true
+        classes = 1000
+        "#
+    ))
+}
+
+/// Small networks with cross-attention: classes as context with heads by number, and words with transformers beside
+/// mixers and attention.
+pub fn conditional() -> [Architecture; 2] {
+    [
+        r#"
+        in_channels = 3
+        out_channels = 3
+        width = 16
+        channel_mult = [1, 2]
+        res_blocks = 1
+        heads = 2
+        norm_groups = 8
+        encoder = ["none", "transformer"]
+        middle = "transformer"
+        decoder = ["none", "transformer"]
+        transformer = { context = 12 }
+        classes = 6
+        class_conditioning = "context"
+        "#,
+        r#"
+        in_channels = 3
+        out_channels = 3
+        width = 16
+        channel_mult = [1, 2, 2]
+        res_blocks = 1
+        head_dim = 8
+        norm_groups = 8
+        encoder = ["mixer", "transformer", "mixer"]
+        middle = "transformer"
+        decoder = ["none", "transformer", "attention"]
+        transformer = { context = 12, depth = 2, feed_forward = 2 }
+        mixer = { high_heads = [1, 2, 2], middle_high_heads = 0, pool = [2, 1, 2], pool_kind = ["average", "average", "max"] }
+        classes = 4
+        scale_shift_norm = true
+        resampling = "res-block"
+        "#,
+    ]
+    .map(read)
+}
+
+/// What a network of this architecture needs besides input and indices: classes and context for a batch.
+pub fn conditions(architecture: &Architecture, batch: i64) -> (Option<Tensor>, Option<Tensor>) {
+    let classes = (architecture.classes > 0).then(|| {
+        Tensor::arange(batch, (Kind::Int64, Device::Cpu)).remainder(architecture.classes as i64)
+    });
+    let width = architecture.context_channels() as i64;
+    let given = width > 0 && architecture.class_conditioning == ClassConditioning::Embedding;
+    (classes, given.then(|| (waves([batch, 4, width, 1]) * 2.0).squeeze_dim(-1)))
 }
 
 /// The head tables of experts 1 to 4.
@@ -89,14 +190,25 @@ impl Golden {
         self.tensors[name].shallow_clone()
     }
 
+    pub fn find(&self, name: &str) -> Option<Tensor> {
+        self.tensors.get(name).map(Tensor::shallow_clone)
+    }
+
     /// The parameters, without the `weights.` in front of their names.
     pub fn weights(&self) -> BTreeMap<String, Tensor> {
         let weights = self.tensors.iter();
         weights
             .filter_map(|(name, tensor)| {
-                name.strip_prefix("weights.").map(|name| (name.to_owned(), tensor.shallow_clone()))
+                name.strip_prefix("weights.")
+                    .map(|name| (name.to_owned(), tensor.to_kind(Kind::Float)))
             })
             .collect()
+    }
+
+    /// Gradients of some parameters, without the `gradients.` in front of their names.
+    pub fn gradients(&self) -> impl Iterator<Item = (&str, &Tensor)> {
+        let tensors = self.tensors.iter();
+        tensors.filter_map(|(name, tensor)| Some((name.strip_prefix("gradients.")?, tensor)))
     }
 
     pub fn number(&self, key: &str) -> usize {
