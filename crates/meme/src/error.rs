@@ -52,6 +52,14 @@ pub enum Error {
         /// The file that was looked for.
         missing: String,
     },
+    /// A checkpoint of another project, or for one, that cannot be taken over.
+    #[error("{path}: {reason}")]
+    Exchange {
+        /// The file or folder.
+        path: PathBuf,
+        /// Why not.
+        reason: String,
+    },
     /// An expert that has no checkpoint yet.
     #[error("{run}: expert {expert} has no checkpoint yet; train it first")]
     NotTrained {

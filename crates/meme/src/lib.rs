@@ -53,6 +53,7 @@ pub use meme_trainer as trainer;
 mod analysis;
 pub mod cli;
 mod error;
+mod exchange;
 pub mod experiment;
 mod first;
 mod lanes;

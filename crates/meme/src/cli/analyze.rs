@@ -40,7 +40,7 @@ impl Analyze {
         let device = self.device.get()?;
         let run = RunFolder::open(&self.run)?;
         let pictures = self.pictures.open(&run.experiment.data, &context.progress)?;
-        let first = self.first_stage.open(&run.experiment, device)?;
+        let first = self.first_stage.open_for(&run, device)?;
         let folder = self.out.unwrap_or_else(|| self.run.join("analysis"));
         std::fs::create_dir_all(&folder).map_err(error::io(&folder))?;
         let latents = Latents::of_validation(&pictures, &first, self.count)?;

@@ -10,6 +10,7 @@ use crate::experiment::{DataConfig, Experiment};
 use crate::first::First;
 use crate::pictures::Pictures;
 use crate::progress::Progress;
+use crate::run::RunFolder;
 use crate::{Error, Result};
 
 /// Where to compute.
@@ -42,6 +43,13 @@ pub(super) struct FirstStageArgument {
 impl FirstStageArgument {
     pub(super) fn open(&self, experiment: &Experiment, device: Device) -> Result<First> {
         First::open(experiment, self.first_stage.as_deref(), device)
+    }
+
+    /// As [`Self::open`]; where no file is named, the one that was imported into the run, if there is one.
+    pub(super) fn open_for(&self, run: &RunFolder, device: Device) -> Result<First> {
+        let own = run.path.join(crate::exchange::FIRST_STAGE);
+        let own = own.exists().then_some(own);
+        First::open(&run.experiment, self.first_stage.as_deref().or(own.as_deref()), device)
     }
 }
 

@@ -6,6 +6,8 @@ mod count;
 mod doctor;
 mod encode;
 mod evaluate;
+mod export;
+mod import;
 mod inspect;
 mod list;
 mod output;
@@ -59,6 +61,10 @@ enum Verb {
     Speed(speed::Speed),
     /// Lay out the report of a suite run again
     Report(report::ReportVerb),
+    /// Take a checkpoint of CompVis or diffusers into a run folder
+    Import(import::Import),
+    /// Write a run's networks as folders that diffusers reads
+    Export(export::Export),
     /// What a checkpoint or a safetensors file holds
     Inspect(inspect::Inspect),
 }
@@ -112,6 +118,8 @@ fn run(verb: Verb) -> Result<()> {
         Verb::Analyze(verb) => verb.run(&context),
         Verb::Speed(verb) => verb.run(&context),
         Verb::Report(verb) => verb.run(),
+        Verb::Import(verb) => verb.run(&context),
+        Verb::Export(verb) => verb.run(),
         Verb::Inspect(verb) => verb.run(),
     }
 }

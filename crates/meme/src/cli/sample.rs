@@ -93,7 +93,7 @@ impl Sample {
             return Err(Error::Usage("--count must be at least 1".into()));
         }
         let sheet = self.out.extension().is_some_and(|extension| extension == "png");
-        let first = self.first_stage.open(&run.experiment, device)?;
+        let first = self.first_stage.open_for(&run, device)?;
         let mut sampling = Sampling::new(&run, &first, &config, device, &context.stop)?;
         if !sheet {
             std::fs::create_dir_all(&self.out).map_err(io(&self.out))?;
