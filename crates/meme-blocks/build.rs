@@ -4,7 +4,7 @@ use std::env;
 use std::path::PathBuf;
 
 fn main() {
-    for path in ["build.rs", "shim/kernels.h", "shim/kernels.cpp", "shim/norm.cpp"] {
+    for path in ["build.rs", "shim/trace.cpp"] {
         println!("cargo:rerun-if-changed={path}");
     }
     println!("cargo:rerun-if-env-changed=LIBTORCH_CXX11_ABI");
@@ -27,6 +27,6 @@ fn main() {
         .include(&include)
         .include(include.join("torch/csrc/api/include"))
         .define("_GLIBCXX_USE_CXX11_ABI", abi.as_str())
-        .files(["shim/kernels.cpp", "shim/norm.cpp"])
+        .files(["shim/trace.cpp"])
         .compile("meme_blocks_shim");
 }

@@ -4,16 +4,22 @@
 use std::env;
 use std::path::{Path, PathBuf};
 
-const SHIM: [&str; 5] = [
+const SHIM: [&str; 8] = [
     "shim/optimise.cpp",
     "shim/context.cpp",
     "shim/allocator.cpp",
     "shim/checkpointing.cpp",
     "shim/streams.cpp",
+    "shim/norm.cpp",
+    "shim/maps.cpp",
+    "shim/packed.cpp",
 ];
+/// Loops without libtorch, once for each instruction set.
+const KERNELS: [&str; 3] =
+    ["shim/kernels/plain.cpp", "shim/kernels/avx2.cpp", "shim/kernels/avx512.cpp"];
 
 fn main() {
-    for path in SHIM.iter().chain(&["build.rs", "shim/shim.h"]) {
+    for path in SHIM.iter().chain(&["build.rs", "shim/shim.h", "shim/maps.h", "shim/kernels"]) {
         println!("cargo:rerun-if-changed={path}");
     }
     for name in ["LIBTORCH", "LIBTORCH_INCLUDE", "LIBTORCH_CXX11_ABI"] {
@@ -41,6 +47,24 @@ fn main() {
         .files(SHIM)
         .compile("meme_torch_shim");
     graphs(&include, lib.as_deref(), &abi);
+    // After the shim, which uses it.
+    kernels();
+}
+
+/// The loops are compiled at 3 whatever the profile: tests run what users run.
+fn kernels() {
+    cc::Build::new()
+        .cpp(true)
+        .pic(true)
+        .warnings(false)
+        .debug(false)
+        .opt_level(3)
+        .flag_if_supported("-fno-math-errno")
+        .flag_if_supported("-fno-trapping-math")
+        .flag_if_supported("-Wno-psabi")
+        .std("c++17")
+        .files(KERNELS)
+        .compile("meme_torch_kernels");
 }
 
 /// The headers that belong to the library that torch-sys linked: `LIBTORCH_INCLUDE/include` where

@@ -1,11 +1,11 @@
 //! Self-attention over all positions of a feature map.
 
 use meme_torch::tch::Tensor;
-use meme_torch::{Linear, LinearConfig, Path, attention};
+use meme_torch::{GroupNorm, Linear, LinearConfig, Path, attention};
 
 use crate::count::{ConvShape, Size, Tally};
 use crate::error::Result;
-use crate::norm::Norm;
+use crate::norm::norm;
 use crate::{Error, Options};
 
 /// Sizes of an [`AttentionBlock`].
@@ -37,7 +37,7 @@ impl AttentionConfig {
 #[derive(Debug)]
 pub struct AttentionBlock {
     name: String,
-    norm: Norm,
+    norm: GroupNorm,
     qkv: Linear,
     projection: Linear,
     head_dim: i64,
@@ -56,7 +56,7 @@ impl AttentionBlock {
         let zero = LinearConfig { zero: true, ..LinearConfig::default() };
         Ok(AttentionBlock {
             name: path.name().to_owned(),
-            norm: Norm::new(&(path / "norm"), channels, norm_groups)?,
+            norm: norm(&(path / "norm"), channels, norm_groups)?,
             qkv: Linear::new(&(path / "qkv"), wide, 3 * wide, LinearConfig::default())?,
             projection: Linear::new(&(path / "projection"), wide, wide, zero)?,
             head_dim: head_dim as i64,

@@ -1,12 +1,12 @@
 //! The feed-forward that can follow a mixer.
 
 use meme_torch::tch::Tensor;
-use meme_torch::{Conv2d, Conv2dConfig, Path, gelu};
+use meme_torch::{Conv2d, Conv2dConfig, GroupNorm, Path, gelu};
 
 use crate::conv::{conv, point_conv};
 use crate::count::{ConvShape, Size, Tally};
 use crate::error::Result;
-use crate::norm::Norm;
+use crate::norm::norm;
 
 /// Norm, 1x1 convolution to `ratio` times the channels, GELU, 1x1 convolution back that starts as zero, added to the
 /// input. The channel mixing of a transformer block; the paper's experts have none.
@@ -14,7 +14,7 @@ use crate::norm::Norm;
 /// Parameters: `norm`, `expand`, `contract`.
 #[derive(Debug)]
 pub struct FeedForward {
-    norm: Norm,
+    norm: GroupNorm,
     expand: Conv2d,
     contract: Conv2d,
 }
@@ -26,7 +26,7 @@ impl FeedForward {
         let wide = channels * ratio;
         let zero = Conv2dConfig { zero: true, ..Conv2dConfig::default() };
         Ok(FeedForward {
-            norm: Norm::new(&(path / "norm"), channels, norm_groups)?,
+            norm: norm(&(path / "norm"), channels, norm_groups)?,
             expand: point_conv(&(path / "expand"), channels, wide)?,
             contract: conv(&(path / "contract"), wide, channels, 1, zero)?,
         })

@@ -120,6 +120,7 @@ mod count;
 mod error;
 mod feature_maps;
 mod feed_forward;
+mod inference;
 mod mixer;
 mod names;
 mod norm;
@@ -140,6 +141,7 @@ pub use count::{ConvShape, Count, Size, StageCount, Tally, count, count_with_con
 pub use error::Error;
 pub use feature_maps::{FeatureMap, feature_maps};
 pub use feed_forward::FeedForward;
+pub use inference::InferenceUNet;
 pub use mixer::{InceptionMixer, MixerBlock, MixerBlockConfig, MixerConfig};
 pub use names::NameMap;
 pub use options::{Dropout, Options, Probe};

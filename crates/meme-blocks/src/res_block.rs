@@ -1,12 +1,12 @@
 //! The residual block: two convolutions, steered by the time embedding.
 
 use meme_torch::tch::Tensor;
-use meme_torch::{Conv2d, Linear, LinearConfig, Path};
+use meme_torch::{Conv2d, GroupNorm, Linear, LinearConfig, Path};
 
 use crate::conv::{point_conv, same_conv, zero_conv};
 use crate::count::{ConvShape, Size, Tally};
 use crate::error::Result;
-use crate::norm::{Norm, activate};
+use crate::norm::{activate, norm};
 use crate::resample::{enlarge, halve};
 use crate::{Options, Resample};
 
@@ -58,10 +58,10 @@ impl ResBlockConfig {
 #[derive(Debug)]
 pub struct ResBlock {
     name: String,
-    norm_in: Norm,
+    norm_in: GroupNorm,
     conv_in: Conv2d,
     embedding: Linear,
-    norm_out: Norm,
+    norm_out: GroupNorm,
     conv_out: Conv2d,
     skip: Option<Conv2d>,
     config: ResBlockConfig,
@@ -76,7 +76,7 @@ impl ResBlock {
             (input != output).then(|| point_conv(&(path / "skip"), input, output)).transpose()?;
         Ok(ResBlock {
             name: path.name().to_owned(),
-            norm_in: Norm::new(&(path / "norm_in"), input, norm_groups)?,
+            norm_in: norm(&(path / "norm_in"), input, norm_groups)?,
             conv_in: same_conv(&(path / "conv_in"), input, output)?,
             embedding: Linear::new(
                 &(path / "embedding"),
@@ -84,7 +84,7 @@ impl ResBlock {
                 config.embedding_outputs() as i64,
                 LinearConfig::default(),
             )?,
-            norm_out: Norm::new(&(path / "norm_out"), output, norm_groups)?,
+            norm_out: norm(&(path / "norm_out"), output, norm_groups)?,
             conv_out: zero_conv(&(path / "conv_out"), output, output)?,
             skip,
             config,

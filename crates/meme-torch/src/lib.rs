@@ -116,6 +116,7 @@ pub use layers::{
     Conv2d, Conv2dConfig, Embedding, GroupNorm, GroupNormConfig, LayerNorm, LayerNormConfig,
     Linear, LinearConfig,
 };
+pub use meme_checkpoint::TensorData;
 pub use memory::{keep_freed_memory, page_faults, peak_memory, resident_memory};
 pub use noise::{dropout_mask, noise};
 pub use parameters::{Parameters, Path};

@@ -1,12 +1,12 @@
 //! A mixer as it stands in a network.
 
-use meme_torch::Path;
 use meme_torch::tch::Tensor;
+use meme_torch::{GroupNorm, Path};
 
 use super::{InceptionMixer, MixerConfig};
 use crate::count::{Size, Tally};
 use crate::error::Result;
-use crate::norm::Norm;
+use crate::norm::norm;
 use crate::{FeedForward, Options};
 
 /// Sizes of a [`MixerBlock`].
@@ -38,7 +38,7 @@ impl MixerBlockConfig {
 #[derive(Debug)]
 pub struct MixerBlock {
     name: String,
-    norm: Norm,
+    norm: GroupNorm,
     mixer: InceptionMixer,
     feed_forward: Option<FeedForward>,
 }
@@ -57,7 +57,7 @@ impl MixerBlock {
             .transpose()?;
         Ok(MixerBlock {
             name: path.name().to_owned(),
-            norm: Norm::new(&(path / "norm"), mixer.channels, norm_groups)?,
+            norm: norm(&(path / "norm"), mixer.channels, norm_groups)?,
             mixer: InceptionMixer::new(path, mixer)?,
             feed_forward,
         })

@@ -11,7 +11,7 @@ use crate::{Error, Options};
 use layer::Layer;
 
 /// Added to the variance of the norm in front of a transformer (LDM; the other norms have 1e-5).
-const EPSILON: f64 = 1e-6;
+pub(crate) const EPSILON: f64 = 1e-6;
 
 /// Sizes of a [`SpatialTransformer`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

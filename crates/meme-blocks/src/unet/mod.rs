@@ -1,16 +1,18 @@
 //! The U-Net: encoder, middle, decoder, and the feature maps handed across.
 
+mod conditioning;
 mod parts;
+mod shared;
 
 use meme_torch::tch::Tensor;
-use meme_torch::{Conv2d, Embedding, Path, channels_last};
+use meme_torch::{Conv2d, GroupNorm, Path, channels_last};
 
 use crate::conv::{same_conv, zero_conv};
 use crate::error::Result;
-use crate::norm::Norm;
+use crate::norm::norm;
 use crate::plan::Plan;
-use crate::time::one_a_sample;
-use crate::{Architecture, ClassConditioning, Error, Options, TimeEmbedding};
+use crate::{Architecture, Options};
+pub(crate) use conditioning::Conditioning;
 use parts::{Level, Middle};
 
 /// A denoiser: noisy input and timestep indices to a prediction of the same size.
@@ -47,19 +49,13 @@ use parts::{Level, Middle};
 /// ```
 #[derive(Debug)]
 pub struct UNet {
-    time: TimeEmbedding,
+    conditioning: Conditioning,
     stem: Conv2d,
     encoder: Vec<Level>,
     middle: Middle,
     decoder: Vec<Level>,
-    norm: Norm,
+    norm: GroupNorm,
     output: Conv2d,
-    in_channels: i64,
-    /// Numbers of a context token; 0 without cross-attention.
-    context: usize,
-    /// The table of a network whose classes become context tokens.
-    class_tokens: Option<Embedding>,
-    classes: usize,
 }
 
 impl UNet {
@@ -74,23 +70,15 @@ impl UNet {
         let levels = |levels: &[_]| -> Result<Vec<Level>> {
             levels.iter().map(|level| Level::new(root, level)).collect()
         };
-        let time = TimeEmbedding::new(root, architecture)?;
-        let (classes, context) = (architecture.classes, architecture.context_channels());
-        let class_tokens = (architecture.class_conditioning == ClassConditioning::Context)
-            .then(|| Embedding::new(&(root / "classes"), classes as i64, context as i64))
-            .transpose()?;
+        let conditioning = Conditioning::new(root, architecture)?;
         Ok(UNet {
-            time,
+            conditioning,
             stem: same_conv(&(root / "stem"), architecture.in_channels, architecture.width)?,
             encoder: levels(&plan.encoder)?,
             middle: Middle::new(root, &plan.middle)?,
             decoder: levels(&plan.decoder)?,
-            norm: Norm::new(&(root / "output" / "norm"), finest, architecture.norm_groups)?,
+            norm: norm(&(root / "output" / "norm"), finest, architecture.norm_groups)?,
             output: zero_conv(&(root / "output" / "conv"), finest, predicted)?,
-            in_channels: architecture.in_channels as i64,
-            context,
-            class_tokens,
-            classes,
         })
     }
 
@@ -119,7 +107,7 @@ impl UNet {
     /// [`Error::Shape`] for indices or classes that are not int64 `[B]`, [`Error::Classes`] where classes and network
     /// disagree.
     pub fn time_embedding(&self, indices: &Tensor, classes: Option<&Tensor>) -> Result<Tensor> {
-        self.time.forward(indices, classes.filter(|_| self.class_tokens.is_none()))
+        self.conditioning.time_embedding(indices, classes)
     }
 
     /// The context tokens of classes, int64 `[B]`, for a network whose classes become context: [B, 1, D]. Samplers
@@ -128,11 +116,7 @@ impl UNet {
     /// # Errors
     /// [`Error::Classes`] for another network, [`Error::Shape`] for classes that are not int64 `[B]`.
     pub fn class_context(&self, classes: &Tensor) -> Result<Tensor> {
-        let Some(table) = &self.class_tokens else {
-            return Err(Error::ClassContext);
-        };
-        one_a_sample("the classes", classes)?;
-        Ok(table.forward(classes)?.f_unsqueeze(1)?)
+        self.conditioning.class_context(classes)
     }
 
     /// [`forward`](Self::forward) with an embedding made before: [B, 4 width], or [1, 4 width] for one that all
@@ -148,36 +132,12 @@ impl UNet {
         embedding: &Tensor,
         options: &mut Options<'_>,
     ) -> Result<Tensor> {
-        let batch = self.check(x, embedding)?;
-        if let Some(context) = self.context(batch, options)? {
+        let batch = self.conditioning.check(x, embedding)?;
+        let context = self.conditioning.context(batch, options.context, options.classes)?;
+        if let Some(context) = context {
             return self.run(x, embedding, &mut options.with_context(&context));
         }
         self.run(x, embedding, options)
-    }
-
-    /// The context tokens [B, T, D] of this pass, if the network reads any.
-    fn context(&self, batch: i64, options: &Options<'_>) -> Result<Option<Tensor>> {
-        let context = match (options.context, &self.class_tokens, options.classes) {
-            (Some(_), ..) if self.context == 0 => {
-                return Err(Error::NoContext { why: "the network has no cross-attention" });
-            }
-            (Some(_), Some(_), Some(_)) => {
-                return Err(Error::NoContext {
-                    why: "so is `Options::classes`; give one of the two",
-                });
-            }
-            (Some(context), ..) => context.shallow_clone(),
-            (None, Some(_), Some(classes)) => self.class_context(classes)?,
-            (None, Some(_), None) => {
-                return Err(Error::Classes { classes: self.classes, given: false });
-            }
-            (None, None, _) if self.context == 0 => return Ok(None),
-            (None, None, _) => return Err(Error::Context { width: self.context }),
-        };
-        match context.size().as_slice() {
-            &[1, tokens, width] => Ok(Some(context.f_expand([batch, tokens, width], false)?)),
-            _ => Ok(Some(context)),
-        }
     }
 
     fn run(&self, x: &Tensor, embedding: &Tensor, options: &mut Options<'_>) -> Result<Tensor> {
@@ -195,28 +155,5 @@ impl UNet {
         let h = self.output.forward(&h)?; // [B, out, H, W]
         options.watch("output", &h);
         Ok(h.f_contiguous()?)
-    }
-
-    /// The number of samples.
-    fn check(&self, x: &Tensor, embedding: &Tensor) -> Result<i64> {
-        let size = x.size();
-        let batch = match size.as_slice() {
-            &[batch, channels, height, width]
-                if channels == self.in_channels && height > 0 && width > 0 =>
-            {
-                batch
-            }
-            _ => {
-                let needed = format!("[B, {}, H, W]", self.in_channels);
-                return Err(Error::Shape { what: "the input", found: size, needed });
-            }
-        };
-        match embedding.size().as_slice() {
-            &[rows, _] if rows == batch || rows == 1 => Ok(batch),
-            found => {
-                let needed = format!("one row for each of the {batch} samples, or one for all");
-                Err(Error::Shape { what: "the time embedding", found: found.to_vec(), needed })
-            }
-        }
     }
 }

@@ -7,6 +7,7 @@ use crate::conv::same_conv;
 use crate::error::Result;
 use crate::plan::{PlanBlock, PlanChange, PlanLevel, PlanMiddle, PlanMixing};
 use crate::resample::{enlarge, strided_conv};
+use crate::unet::shared::Shared;
 use crate::{AttentionBlock, Error, MixerBlock, Options, ResBlock, Resample, SpatialTransformer};
 
 /// The place of a dotted name.
@@ -23,13 +24,13 @@ enum Mix {
 
 /// A residual block and what mixes positions after it.
 #[derive(Debug)]
-struct Block {
+pub(super) struct Block {
     residual: ResBlock,
     mixing: Option<Mix>,
 }
 
 impl Block {
-    fn new(root: &Path<'_>, plan: &PlanBlock) -> Result<Self> {
+    pub(super) fn new(root: &Path<'_>, plan: &PlanBlock) -> Result<Self> {
         let residual = ResBlock::new(&place(root, &plan.residual.0), plan.residual.1)?;
         let mixing = match &plan.mixing {
             None => None,
@@ -47,7 +48,12 @@ impl Block {
         Ok(Block { residual, mixing })
     }
 
-    fn forward(&self, x: &Tensor, embedding: &Tensor, options: &mut Options<'_>) -> Result<Tensor> {
+    pub(super) fn forward(
+        &self,
+        x: &Tensor,
+        embedding: &Tensor,
+        options: &mut Options<'_>,
+    ) -> Result<Tensor> {
         let h = self.residual.forward(x, embedding, None, options)?;
         match &self.mixing {
             None => Ok(h),
@@ -111,14 +117,14 @@ impl Change {
 /// The blocks of one level, and the change of size that ends it.
 #[derive(Debug)]
 pub(super) struct Level {
-    blocks: Vec<Block>,
+    blocks: Vec<Shared>,
     change: Option<Change>,
 }
 
 impl Level {
     pub(super) fn new(root: &Path<'_>, plan: &PlanLevel) -> Result<Self> {
         Ok(Level {
-            blocks: plan.blocks.iter().map(|b| Block::new(root, b)).collect::<Result<_>>()?,
+            blocks: plan.blocks.iter().map(|b| Shared::new(root, b)).collect::<Result<_>>()?,
             change: plan.change.as_ref().map(|change| Change::new(root, change)).transpose()?,
         })
     }
@@ -172,14 +178,14 @@ impl Level {
 /// The blocks at the bottom.
 #[derive(Debug)]
 pub(super) struct Middle {
-    first: Block,
+    first: Shared,
     last: ResBlock,
 }
 
 impl Middle {
     pub(super) fn new(root: &Path<'_>, plan: &PlanMiddle) -> Result<Self> {
         Ok(Middle {
-            first: Block::new(root, &plan.first)?,
+            first: Shared::new(root, &plan.first)?,
             last: ResBlock::new(&place(root, &plan.last.0), plan.last.1)?,
         })
     }

@@ -5,13 +5,22 @@
 
 mod conv;
 mod embedding;
+mod ffi;
 mod linear;
+mod maps;
 mod norm;
+mod packed;
+mod plain;
 
 pub use conv::{Conv2d, Conv2dConfig};
 pub use embedding::Embedding;
 pub use linear::{Linear, LinearConfig};
+pub use maps::{
+    Activation, Channels, Steering, affine, affine_and_copy, affine_in_place, depthwise,
+    max_around, norm_affine, pool_windows,
+};
 pub use norm::{GroupNorm, GroupNormConfig, LayerNorm, LayerNormConfig};
+pub use packed::{PackedConv2d, PackedConv2dConfig};
 
 use crate::Error;
 use crate::parameters::Path;

@@ -1,10 +1,12 @@
 //! Group and layer normalisation.
 
-use super::invalid;
+use super::{ffi, invalid};
 use crate::Init;
 use crate::error::{Context, Error};
+use crate::functional::silu;
 use crate::parameters::Path;
-use tch::Tensor;
+use std::ffi::c_int;
+use tch::{Device, Kind, Tensor};
 
 /// What a [`GroupNorm`] is beside its channels.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -24,6 +26,11 @@ impl Default for GroupNormConfig {
 
 /// Group normalisation (Wu and He, arXiv 1803.08494) with a scale and a shift for each channel,
 /// which start as 1 and 0; `[B, C, ...]` to the same shape.
+///
+/// Maps `[B, C, H, W]` on the CPU, float32 or bfloat16 with float32 scale and shift, go through one
+/// kernel of the shim, with or without SiLU, forward and backward: statistics are float32, only the
+/// map itself is kept for the backward pass, results lie channels-last, and the number of threads
+/// changes no bit. libtorch's own operators do the rest.
 #[derive(Debug)]
 pub struct GroupNorm {
     /// Scale, `[C]`.
@@ -54,6 +61,56 @@ impl GroupNorm {
     /// # Errors
     /// [`Error::Torch`] when the channels, dtype or device don't agree.
     pub fn forward(&self, x: &Tensor) -> Result<Tensor, Error> {
+        match self.fused(x, false)? {
+            Some(y) => Ok(y),
+            None => self.plain(x),
+        }
+    }
+
+    /// `SiLU(norm(x))`, `[B, C, ...]` to the same shape.
+    ///
+    /// # Errors
+    /// As [`GroupNorm::forward`].
+    pub fn forward_silu(&self, x: &Tensor) -> Result<Tensor, Error> {
+        match self.fused(x, true)? {
+            Some(y) => Ok(y),
+            None => silu(&self.plain(x)?),
+        }
+    }
+
+    /// Groups and epsilon.
+    #[must_use]
+    pub fn config(&self) -> GroupNormConfig {
+        self.config
+    }
+
+    /// The kernel's answer where it applies.
+    fn fused(&self, x: &Tensor, silu: bool) -> Result<Option<Tensor>, Error> {
+        let single =
+            |tensor: &Tensor| tensor.kind() == Kind::Float && tensor.device() == Device::Cpu;
+        let map = x.device() == Device::Cpu
+            && matches!(x.kind(), Kind::Float | Kind::BFloat16)
+            && x.dim() == 4
+            && x.numel() > 0;
+        if !(map && single(&self.weight) && single(&self.bias)) {
+            return Ok(None);
+        }
+        // SAFETY: three live tensors, which the shim checks; it writes one new handle.
+        ffi::made("group norm", |output| unsafe {
+            ffi::meme_group_norm(
+                x.as_ptr(),
+                self.weight.as_ptr(),
+                self.bias.as_ptr(),
+                self.config.groups,
+                self.config.epsilon,
+                c_int::from(silu),
+                output,
+            )
+        })
+        .map(Some)
+    }
+
+    fn plain(&self, x: &Tensor) -> Result<Tensor, Error> {
         let GroupNormConfig { groups, epsilon } = self.config;
         x.f_group_norm(groups, Some(&self.weight), Some(&self.bias), epsilon, true)
             .during("group norm")
