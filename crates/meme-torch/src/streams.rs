@@ -3,7 +3,7 @@
 //! A GPU works through queues. Operations go to the queue that is current on the calling thread;
 //! those of one queue follow one another, those of different queues may overlap, and an event makes
 //! one queue wait for another. The CPU has one queue, on which everything is done when it returns:
-//! there a stream can be asked and entered, while new ones and events are refused.
+//! there every stream is the same one, which is always idle, and events are refused.
 //!
 //! All of it goes through c10's interface for any device. What stands here about CUDA was compiled
 //! and never run.
@@ -108,7 +108,7 @@ impl Stream {
     /// Another stream, from the pool that libtorch keeps; with `urgent`, one whose work goes first.
     ///
     /// # Errors
-    /// As [`Stream::current`]; [`Error::Torch`] on the CPU, which has no other.
+    /// As [`Stream::current`]. On the CPU it is the one that there is.
     pub fn new(device: Device, urgent: bool) -> Result<Self, Error> {
         let (kind, index) = place(device)?;
         let mut handle = NOWHERE;
