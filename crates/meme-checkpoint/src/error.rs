@@ -25,7 +25,7 @@ pub enum Error {
     },
 
     /// A file is not a valid safetensors file; nothing of it was loaded.
-    #[error("{file}: not a valid safetensors file: {problem}")]
+    #[error("{file}: not a valid safetensors file: {}", printable(problem))]
     Safetensors {
         /// The file, or `bytes in memory`.
         file: String,
@@ -34,7 +34,7 @@ pub enum Error {
     },
 
     /// A file is not what PyTorch writes; nothing of it was loaded, nothing was executed.
-    #[error("{file}: cannot be read as a PyTorch file: {problem}")]
+    #[error("{file}: cannot be read as a PyTorch file: {}", printable(problem))]
     Pickle {
         /// The file.
         file: String,
@@ -74,7 +74,7 @@ pub enum Error {
     Path(PathBuf),
 
     /// A tensor that was asked for is not in the file.
-    #[error("no tensor `{tensor}`; there are {available}")]
+    #[error("no tensor `{tensor}`; there are {}", printable(available))]
     NoSuchTensor {
         /// The name that was asked for.
         tensor: String,
@@ -83,7 +83,7 @@ pub enum Error {
     },
 
     /// A file that was asked for is not in the checkpoint's manifest.
-    #[error("checkpoint {} has no file `{file}`; it has {available}", folder.display())]
+    #[error("checkpoint {} has no file `{file}`; it has {}", folder.display(), printable(available))]
     NoSuchFile {
         /// The folder.
         folder: PathBuf,
@@ -147,6 +147,27 @@ fn advice(source: &io::Error) -> &'static str {
 }
 
 fn join(problems: &[FolderProblem]) -> String {
-    let words: Vec<String> = problems.iter().map(ToString::to_string).collect();
+    let words: Vec<String> = problems.iter().map(printable).collect();
     words.join("; ")
+}
+
+/// Characters of a sentence about a file's contents that are shown at most.
+const SHOWN: usize = 1000;
+
+/// What is said of a file, with names out of that file in it: a hostile one must not steer the
+/// terminal that shows them, nor fill it.
+fn printable(words: &impl std::fmt::Display) -> String {
+    let words = words.to_string();
+    let mut shown = String::new();
+    for letter in words.chars().take(SHOWN) {
+        if letter.is_control() {
+            shown.extend(letter.escape_default());
+        } else {
+            shown.push(letter);
+        }
+    }
+    if words.chars().nth(SHOWN).is_some() {
+        shown.push_str(" ...");
+    }
+    shown
 }

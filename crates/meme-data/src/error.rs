@@ -46,7 +46,7 @@ pub enum Error {
         reason: String,
     },
     /// An archive whose own structure is broken or hostile.
-    #[error("{}: damaged archive: {reason}", path.display())]
+    #[error("{}: damaged archive: {}", path.display(), printable(reason))]
     Archive {
         /// The archive.
         path: PathBuf,
@@ -55,7 +55,9 @@ pub enum Error {
     },
     /// An image that cannot be decoded.
     #[error(
-        "{name}: not a readable image: {reason}; repair or remove it, or ask to skip corrupt images"
+        "{}: not a readable image: {}; repair or remove it, or ask to skip corrupt images",
+        printable(name),
+        printable(reason)
     )]
     Decode {
         /// The image, with its archive if it is in one.
@@ -65,7 +67,8 @@ pub enum Error {
     },
     /// An image larger than the limits allow.
     #[error(
-        "{name}: {what} is {value}, over the limit of {limit}; raise the limit if this image is trusted"
+        "{}: {what} is {value}, over the limit of {limit}; raise the limit if this image is trusted",
+        printable(name)
     )]
     TooLarge {
         /// The image, with its archive if it is in one.
@@ -79,7 +82,8 @@ pub enum Error {
     },
     /// An image smaller than the transform's `minimum_side`.
     #[error(
-        "{name}: {width} x {height} pixels, but its shorter side must be at least {minimum}; remove it or lower `minimum_side`"
+        "{}: {width} x {height} pixels, but its shorter side must be at least {minimum}; remove it or lower `minimum_side`",
+        printable(name)
     )]
     TooSmall {
         /// The image.
@@ -199,4 +203,24 @@ impl Error {
         let path = path.into();
         move |source| Self::Io { operation, path, source }
     }
+}
+
+/// Characters of a name or a reason that are shown at most.
+const SHOWN: usize = 1000;
+
+/// A name out of an archive, or what is said of its contents: a hostile one must not steer the
+/// terminal that shows it, nor fill it.
+fn printable(words: &str) -> String {
+    let mut shown = String::new();
+    for letter in words.chars().take(SHOWN) {
+        if letter.is_control() {
+            shown.extend(letter.escape_default());
+        } else {
+            shown.push(letter);
+        }
+    }
+    if words.chars().nth(SHOWN).is_some() {
+        shown.push_str(" ...");
+    }
+    shown
 }

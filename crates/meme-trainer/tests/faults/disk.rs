@@ -102,7 +102,7 @@ fn fail(all: bool, step: u64) {
 
 #[test]
 fn a_disk_that_fails_anywhere_ends_the_run_clearly_and_costs_nothing() {
-    fail(false, 7);
+    fail(false, 3);
 }
 
 #[test]

@@ -144,7 +144,7 @@ fn kill_at_moments(all: bool) {
 fn kill_at_random(wanted: u64) {
     let expected = undisturbed(LONG);
     let mut random = Stream::new(SEED, Purpose::Test, 1, 0).cursor();
-    let durations = [0, 1].map(|checkpoint_seconds| durations(checkpoint_seconds));
+    let durations = [0, 1].map(durations);
     let mut phases = BTreeMap::new();
     let mut kills = 0;
     while kills < wanted {

@@ -2,7 +2,7 @@
 //!
 //! Each kind comes twice: as a short form among the ordinary tests, and in full behind
 //! `cargo xtask test --slow`. All print how many faults they put in.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has failed")]
 
 mod damage;
 mod disk;
