@@ -42,6 +42,29 @@ pub enum Error {
         /// What differs.
         difference: String,
     },
+    /// A run that was trained with other values.
+    #[error(
+        "{folder} was trained with other values:\n{difference}\nuse another folder with --run, \
+         change them back, or say --accept-changes: training then goes on with the new ones, and \
+         the run records it"
+    )]
+    Changed {
+        /// The folder.
+        folder: PathBuf,
+        /// One line for each difference.
+        difference: String,
+    },
+    /// Values that cannot change in a run.
+    #[error(
+        "{folder} holds weights of another network, which this one cannot take over:\n{difference}\n\
+         use another folder with --run"
+    )]
+    OtherNetwork {
+        /// The folder.
+        folder: PathBuf,
+        /// One line for each difference.
+        difference: String,
+    },
     /// A folder that should hold a run and does not.
     #[error(
         "{folder} holds no run: {missing} is missing; `meme train NAME --run {folder}` or `meme reproduce` makes one"

@@ -2,11 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use meme_blocks::{Options, UNet};
+use meme_blocks::{Architecture, Options, UNet};
+use meme_checkpoint::VerifiedFolder;
 use meme_router::{Expert, Index};
-use meme_sampler::{Ensemble, ExpertSource};
 use meme_torch::Parameters;
-use meme_torch::tch::{Device, Tensor};
+use meme_torch::tch::{Device, Kind, Tensor};
+use meme_trainer::Change;
 
 use crate::error::io;
 use crate::experiment::Experiment;
@@ -25,25 +26,51 @@ impl RunFolder {
     /// Makes the folder for `experiment`, or opens it where it holds the same one.
     ///
     /// How long training goes on, how often it saves and how samples are made may change between
-    /// calls; what shapes the weights is compared by the trainer, expert by expert.
+    /// calls. What shapes the weights is for [`RunFolder::changes`] to compare first: this writes.
     pub(crate) fn create(path: &Path, experiment: Experiment) -> Result<Self> {
+        Self::refuse_another(path, &experiment)?;
         let file = path.join(EXPERIMENT);
-        if file.exists() {
-            let before = Self::open(path)?.experiment;
-            if before.name != experiment.name || before.scale != experiment.scale {
-                let difference = format!(
-                    "  was {} at scale {}, now {} at scale {}",
-                    before.name, before.scale, experiment.name, experiment.scale
-                );
-                return Err(Error::OtherRun { folder: path.to_path_buf(), difference });
-            }
-        }
         std::fs::create_dir_all(path).map_err(io(path))?;
         let text = experiment.to_toml()?;
         if std::fs::read_to_string(&file).ok().as_ref() != Some(&text) {
             meme_checkpoint::write_file_whole(&file, text.as_bytes())?;
         }
         Ok(Self { path: path.to_path_buf(), experiment })
+    }
+
+    /// Refuses a folder that holds another experiment, or this one at another scale.
+    pub(crate) fn refuse_another(path: &Path, experiment: &Experiment) -> Result<()> {
+        if !path.join(EXPERIMENT).exists() {
+            return Ok(());
+        }
+        let before = Self::open(path)?.experiment;
+        if before.name == experiment.name && before.scale == experiment.scale {
+            return Ok(());
+        }
+        let difference = format!(
+            "  was {} at scale {}, now {} at scale {}",
+            before.name, before.scale, experiment.name, experiment.scale
+        );
+        Err(Error::OtherRun { folder: path.to_path_buf(), difference })
+    }
+
+    /// Everything in which `experiment` on these latents differs from what the experts in `path`
+    /// were trained with, expert by expert; nothing is written.
+    pub(crate) fn changes(
+        path: &Path,
+        experiment: &Experiment,
+        latents: &str,
+    ) -> Result<Vec<(Expert, Vec<Change>)>> {
+        let mut changed = Vec::new();
+        for (expert, _) in experiment.numbered() {
+            let identity = experiment.identity(expert, latents);
+            let folder = expert_folder(path, expert);
+            let changes = meme_trainer::changes(&folder, &experiment.train, &identity)?;
+            if !changes.is_empty() {
+                changed.push((expert, changes));
+            }
+        }
+        Ok(changed)
     }
 
     /// Opens a run.
@@ -68,28 +95,18 @@ impl RunFolder {
         Ok(newest.map_or(0, |(_, images)| images))
     }
 
+    /// The newest good checkpoint of one expert, and the images it has seen.
+    pub(crate) fn newest(&self, expert: Expert) -> Result<(VerifiedFolder, u64)> {
+        let newest = meme_trainer::newest_checkpoint(&self.expert_folder(expert))?;
+        let expert = usize::from(expert.number());
+        newest.ok_or_else(|| Error::NotTrained { run: self.path.clone(), expert })
+    }
+
     /// The network of one expert with the moving average of its newest checkpoint, and the images
     /// that checkpoint has seen.
     pub(crate) fn trained(&self, expert: Expert, device: Device) -> Result<(Network, u64)> {
-        let folder = self.expert_folder(expert);
-        let Some((checkpoint, images)) = meme_trainer::newest_checkpoint(&folder)? else {
-            let expert = usize::from(expert.number());
-            return Err(Error::NotTrained { run: self.path.clone(), expert });
-        };
-        let mut network = Network::untrained(&self.experiment, expert, device)?;
-        network.parameters.load(&meme_trainer::read_ema(&checkpoint)?.tensors)?;
-        network.parameters.set_trainable(false);
-        Ok((network, images))
-    }
-
-    /// All experts behind one denoiser.
-    pub(crate) fn ensemble(&self, device: Device) -> Result<Ensemble<Experts>> {
-        let networks = self
-            .experiment
-            .numbered()
-            .map(|(expert, _)| Ok(self.trained(expert, device)?.0))
-            .collect::<Result<Vec<_>>>()?;
-        Ok(Ensemble::new(self.experiment.intervals.clone(), Experts(networks))?)
+        let (checkpoint, images) = self.newest(expert)?;
+        Ok((Network::read(&self.experiment, expert, &checkpoint, device)?, images))
     }
 }
 
@@ -105,43 +122,51 @@ pub(crate) struct Network {
 }
 
 impl Network {
+    /// How one expert is built.
+    pub(crate) fn architecture(experiment: &Experiment, expert: Expert) -> Result<&Architecture> {
+        experiment.experts.get(expert.position()).ok_or_else(|| {
+            Error::Usage(format!("{} has {} experts", experiment.name, experiment.experts.len()))
+        })
+    }
+
     /// The network as it is before training.
     pub(crate) fn untrained(
         experiment: &Experiment,
         expert: Expert,
         device: Device,
     ) -> Result<Self> {
-        let architecture = experiment.experts.get(expert.position()).ok_or_else(|| {
-            Error::Usage(format!("{} has {} experts", experiment.name, experiment.experts.len()))
-        })?;
         let mut parameters = Parameters::new(device, experiment.train.seed, expert.number());
-        let unet = UNet::new(&parameters.root(), architecture)?;
+        let unet = UNet::new(&parameters.root(), Self::architecture(experiment, expert)?)?;
+        Ok(Self { parameters, unet })
+    }
+
+    /// The network with the moving average of a checkpoint.
+    pub(crate) fn read(
+        experiment: &Experiment,
+        expert: Expert,
+        checkpoint: &VerifiedFolder,
+        device: Device,
+    ) -> Result<Self> {
+        let mut parameters = Parameters::blank(device);
+        let unet = UNet::new(&parameters.root(), Self::architecture(experiment, expert)?)?;
+        parameters.load(&meme_trainer::read_ema(checkpoint)?.tensors)?;
+        parameters.set_trainable(false);
         Ok(Self { parameters, unet })
     }
 
     /// The network's output for noisy images and 0-based indices `[B]`.
     pub(crate) fn forward(&self, x: &Tensor, indices: &[Index]) -> Result<Tensor> {
+        let count = indices.len() as i64;
         let indices: Vec<i64> = indices.iter().map(|index| index.get() as i64).collect();
-        let indices = meme_torch::from_i64(&indices, &[indices.len() as i64], x.device())?;
+        let indices = match indices.first() {
+            // As while sampling. A fill is made where the tensor lies; a copy from the host would
+            // have the host wait for the GPU at every step.
+            Some(first) if indices.iter().all(|index| index == first) => {
+                Tensor::f_full([count], *first, (Kind::Int64, x.device()))
+                    .map_err(meme_sampler::Error::from)?
+            }
+            _ => meme_torch::from_i64(&indices, &[count], x.device())?,
+        };
         Ok(self.unet.forward(x, &indices, &mut Options::default())?)
-    }
-}
-
-/// All experts of a run in memory.
-pub(crate) struct Experts(Vec<Network>);
-
-impl ExpertSource for Experts {
-    fn denoise(
-        &mut self,
-        expert: Expert,
-        x: &Tensor,
-        indices: &[Index],
-    ) -> std::result::Result<Tensor, meme_sampler::Error> {
-        let network = &self.0[expert.position()];
-        network.forward(x, indices).map_err(meme_sampler::Error::denoiser)
-    }
-
-    fn experts(&self) -> Option<usize> {
-        Some(self.0.len())
     }
 }

@@ -1,13 +1,18 @@
 //! Training one expert of a run.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use meme_router::Expert;
+use meme_router::{Expert, Index};
 use meme_schedule::Schedule;
 use meme_torch::tch::{Device, Tensor};
-use meme_trainer::{Diffusion, DiffusionConfig, Observer, Outcome, StepReport, Stop, Trainer};
+use meme_trainer::tensorboard::{Picture, TensorBoard};
+use meme_trainer::{
+    Diffusion, DiffusionConfig, HeldOut, Observer, Outcome, StepReport, Stop, Timing, Trainer,
+    Validated, Window,
+};
 
+use crate::experiment::Experiment;
 use crate::pictures::Latents;
 use crate::progress::{Progress, Task};
 use crate::run::{Network, RunFolder};
@@ -15,6 +20,10 @@ use crate::{Error, Result};
 
 /// Buckets of timesteps in the training statistics.
 const BUCKETS: usize = 20;
+
+/// Held-out images and timesteps of an expert's validation while it trains.
+const VALIDATION_IMAGES: usize = 64;
+const VALIDATION_POINTS: usize = 5;
 
 /// What the experts of one run share.
 pub(crate) struct Training<'a> {
@@ -25,16 +34,37 @@ pub(crate) struct Training<'a> {
     pub(crate) stop: &'a Stop,
 }
 
+/// What happens where a run was begun with other values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Changed {
+    /// The difference is shown, and nothing is touched.
+    Refuse,
+    /// The run goes on with the new ones and records it.
+    Accept,
+}
+
 /// Trains `expert` until it has seen `until` images, going on from its newest checkpoint.
 pub(crate) fn train_expert(
     training: &Training<'_>,
     expert: Expert,
     until: u64,
+    task: Task,
+) -> Result<()> {
+    train_expert_as(training, expert, until, task, Changed::Refuse)
+}
+
+/// [`train_expert`] with a word on what happens where the run was begun with other values.
+pub(crate) fn train_expert_as(
+    training: &Training<'_>,
+    expert: Expert,
+    until: u64,
     mut task: Task,
+    changed: Changed,
 ) -> Result<()> {
     let &Training { run, latents, device, progress, stop } = training;
     let experiment = &run.experiment;
     let Network { parameters, unet } = Network::untrained(experiment, expert, device)?;
+    let checkpointing = experiment.train.activation_checkpointing;
     let objective = Diffusion::new(
         DiffusionConfig {
             data: Arc::clone(&latents.train) as _,
@@ -50,25 +80,64 @@ pub(crate) fn train_expert(
             device,
         },
         move |noisy: &Tensor, indices: &Tensor| {
-            unet.forward(noisy, indices, &mut meme_blocks::Options::default())
-                .map_err(meme_trainer::Error::objective)
+            let mut options = meme_blocks::Options { checkpointing, ..Default::default() };
+            unet.forward(noisy, indices, &mut options).map_err(meme_trainer::Error::objective)
         },
-    )?;
+    )?
+    .with_held_out(held_out(experiment, expert, latents)?)?;
     let folder = run.expert_folder(expert);
     let identity = experiment.identity(expert, &latents.identity());
-    let mut watcher = Watcher { task: &mut task, progress, folder: &folder, warned: false };
-    let mut trainer = Trainer::open(
-        folder.clone(),
-        experiment.train.clone(),
-        identity,
-        parameters,
-        objective,
-        &mut watcher,
-    )?;
-    match trainer.train(until, stop, &mut watcher)? {
+    let board = TensorBoard::new(board_folder(&run.path, &format!("expert-{}", expert.number())));
+    let mut watcher = Watcher { task: &mut task, progress, folder: &folder, warned: false, board };
+    let open = match changed {
+        Changed::Refuse => Trainer::open,
+        Changed::Accept => Trainer::open_changed,
+    };
+    let train = experiment.train.clone();
+    let mut trainer = open(folder.clone(), train, identity, parameters, objective, &mut watcher)?;
+    let outcome = trainer.train(until, stop, &mut watcher);
+    if let Some(failure) = watcher.board.failure() {
+        progress.say(format!("TensorBoard shows no more of this run: {failure}"));
+    }
+    match outcome? {
         Outcome::Reached => Ok(()),
         Outcome::Stopped => Err(Error::Stopped),
     }
+}
+
+/// What an expert is validated on while it trains: the same noise for every expert, at timesteps
+/// spread over its own interval.
+fn held_out(experiment: &Experiment, expert: Expert, latents: &Latents) -> Result<HeldOut> {
+    let own = experiment.intervals.indices(expert)?;
+    let place = |point: usize| own.start + (2 * point + 1) * own.len() / (2 * VALIDATION_POINTS);
+    let mut indices: Vec<usize> = (0..VALIDATION_POINTS).map(place).collect();
+    indices.dedup();
+    Ok(HeldOut {
+        data: Arc::clone(&latents.validation) as _,
+        images: VALIDATION_IMAGES,
+        batch: experiment.train.forward_images() as usize,
+        indices: indices.into_iter().map(Index::new).collect(),
+        seed: experiment.train.seed,
+    })
+}
+
+/// Where TensorBoard finds what belongs to one part of a run: `tensorboard --logdir RUN`.
+fn board_folder(run: &Path, part: &str) -> PathBuf {
+    run.join("tensorboard").join(part)
+}
+
+/// Shows a sheet of pictures (PNG) in TensorBoard, as what the run in `run` drew after so many
+/// images.
+pub(crate) fn show_sheet(run: &Path, images: u64, sheet: &Path) -> Result<()> {
+    let png = std::fs::read(sheet).map_err(crate::error::io(sheet))?;
+    let (width, height) = image::image_dimensions(sheet).map_err(|error| Error::Malformed {
+        path: sheet.to_path_buf(),
+        message: error.to_string(),
+    })?;
+    let mut board = TensorBoard::new(board_folder(run, "samples"));
+    board.go_on_from(images.saturating_sub(1));
+    board.picture("samples", images, Picture { png: &png, width, height });
+    Ok(())
 }
 
 /// Shows a run's steps, and says when the disk holds it up.
@@ -77,6 +146,7 @@ struct Watcher<'a> {
     progress: &'a Progress,
     folder: &'a Path,
     warned: bool,
+    board: TensorBoard,
 }
 
 impl Observer for Watcher<'_> {
@@ -85,13 +155,22 @@ impl Observer for Watcher<'_> {
             self.progress.say(format!("passed over a damaged checkpoint: {sentence}"));
         }
         self.task.found(images);
+        self.board.go_on_from(images);
     }
 
     fn step(&mut self, report: &StepReport) {
-        self.task.at(report.images, || format!("loss {:.4}", report.loss));
+        self.task.at(report.images, || {
+            let rate = (report.batch as f64) / report.seconds;
+            format!("loss {:.4}, {rate:.0} images/s", report.loss)
+        });
     }
 
-    fn window(&mut self, _window: &meme_trainer::Window, timing: &meme_trainer::Timing) {
+    fn validated(&mut self, validated: &Validated) {
+        self.board.validated(validated);
+    }
+
+    fn window(&mut self, window: &Window, timing: &Timing) {
+        self.board.window(window, timing);
         if timing.data_share() > 0.2 && !self.warned {
             self.warned = true;
             self.progress.say(format!(

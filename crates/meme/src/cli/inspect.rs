@@ -3,8 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use meme_checkpoint::Tensors;
-use serde_json::json;
+use meme_checkpoint::{Tensors, VerifiedFolder};
+use meme_trainer::{Change, Window};
+use serde_json::{Value, json};
 
 use super::output;
 use crate::Result;
@@ -43,12 +44,20 @@ impl Inspect {
             .files
             .iter()
             .map(|(name, file)| {
-                vec![name.clone(), thousands(file.size), file.blake3.chars().take(16).collect()]
+                let hash = file.blake3.chars().take(16).collect();
+                Ok(vec![
+                    name.clone(),
+                    meaning(name),
+                    held(&folder, name)?,
+                    thousands(file.size),
+                    hash,
+                ])
             })
-            .collect();
-        let mut text = output::table(&["file", "bytes", "BLAKE3"], &rows);
-        text.push_str("\nEvery size and hash is right. State:\n\n");
-        text.push_str(&serde_json::to_string_pretty(folder.extra()).unwrap_or_default());
+            .collect::<Result<_>>()?;
+        let header = ["file", "what it is", "numbers", "bytes", "BLAKE3"];
+        let mut text = output::table(&header, &rows);
+        text.push_str("\nEvery size and hash is right.\n");
+        text.push_str(&explain(folder.extra(), &accepted_since(&self.path)?));
         output::text(&text);
         Ok(())
     }
@@ -62,6 +71,85 @@ impl Inspect {
         output::text(&list(&self.path, &tensors));
         Ok(())
     }
+}
+
+/// What a file of a checkpoint is for.
+fn meaning(name: &str) -> String {
+    let average = name.strip_prefix("average-").and_then(|rest| rest.strip_suffix(".safetensors"));
+    match (name, average) {
+        ("weights.safetensors", _) => "weights".into(),
+        ("ema.safetensors", _) => "moving average, which sampling uses".into(),
+        ("optimizer.safetensors", _) => "AdamW's moments and steps".into(),
+        (_, Some(deviation)) => format!("power-function average, deviation {deviation}"),
+        _ => String::new(),
+    }
+}
+
+/// How many numbers a safetensors file of a checkpoint holds.
+fn held(folder: &VerifiedFolder, name: &str) -> Result<String> {
+    if !name.ends_with(".safetensors") {
+        return Ok(String::new());
+    }
+    let numbers: usize = folder.tensors(name)?.iter().map(|(_, data)| data.count()).sum();
+    Ok(thousands(numbers as u64))
+}
+
+/// Changes that were accepted on this checkpoint, or after it.
+fn accepted_since(path: &Path) -> Result<Vec<Change>> {
+    let run = path.parent().and_then(Path::parent);
+    let Some(run) = run else { return Ok(Vec::new()) };
+    Ok(meme_trainer::read_lines(&run.join("changes.jsonl"))?)
+}
+
+/// The state of a checkpoint in sentences, then all that its manifest says.
+fn explain(state: &Value, accepted: &[Change]) -> String {
+    let mut text = String::new();
+    if let Some(images) = state["images"].as_u64() {
+        text.push_str(&format!("\nAfter {} images", thousands(images)));
+        if let Some(updates) = state["updates"].as_u64() {
+            text.push_str(&format!(" in {} updates", thousands(updates)));
+        }
+        let of = state["train"]["images"].as_u64();
+        text.push_str(&of.map_or(String::new(), |of| format!(", of {} asked for", thousands(of))));
+        text.push_str(".\n");
+    }
+    if let Ok(window) = serde_json::from_value::<Window>(state["window"].clone())
+        && window.count > 0
+    {
+        text.push_str(&format!(
+            "Loss {:.4} and gradient norm {:.4} over the last {} images, at rate {:e}.\n",
+            window.mean_loss(),
+            window.gradient_norm_sum / window.updates.max(1) as f64,
+            thousands(window.count),
+            window.learning_rate
+        ));
+    }
+    let mut made = Vec::new();
+    for (words, key) in [("with", "program"), ("on", "device")] {
+        made.extend(state[key].as_str().map(|value| format!("{words} {value}")));
+    }
+    made.extend(state["threads"].as_u64().map(|threads| format!("{threads} threads")));
+    if !made.is_empty() {
+        text.push_str(&format!("Made {}.\n", made.join(", ")));
+    }
+    let mut changes: Vec<Change> =
+        serde_json::from_value(state["changes"].clone()).unwrap_or_default();
+    changes.extend(accepted.iter().filter(|it| !changes.contains(it)).cloned().collect::<Vec<_>>());
+    if !changes.is_empty() {
+        text.push_str("Changed on purpose:\n");
+        for change in changes {
+            text.push_str(&format!("  after {} images, {change}\n", thousands(change.images)));
+        }
+    }
+    for (title, key) in [("What it was made of", "configuration"), ("Training numbers", "train")] {
+        if let Some(fields) = state[key].as_object() {
+            text.push_str(&format!("\n{title}:\n"));
+            for (field, value) in fields {
+                text.push_str(&format!("  {field}: {value}\n"));
+            }
+        }
+    }
+    text
 }
 
 fn describe(tensors: &Tensors) -> serde_json::Value {

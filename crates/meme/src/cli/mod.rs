@@ -4,6 +4,7 @@ mod analyze;
 mod common;
 mod count;
 mod doctor;
+mod dry_run;
 mod encode;
 mod evaluate;
 mod export;

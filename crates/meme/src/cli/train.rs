@@ -6,12 +6,12 @@ use clap::Args;
 use meme_router::Expert;
 
 use super::common::{DeviceArgument, FirstStageArgument, PicturesArguments};
-use super::{Context, output};
+use super::{Context, dry_run, output};
 use crate::experiment::{Experiment, Resolver};
 use crate::pictures::Latents;
-use crate::progress::thousands;
+use crate::progress::Progress;
 use crate::run::RunFolder;
-use crate::training::{Training, train_expert};
+use crate::training::{Changed, Training, train_expert_as};
 use crate::{Error, Result};
 
 /// Trains an experiment, expert after expert; goes on by itself where the folder holds its run
@@ -37,7 +37,10 @@ pub(crate) struct Train {
     /// Change a value: key=value, for instance train.images=64000
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
-    /// Print what would be done, and do nothing
+    /// Go on with other values than the run was begun with, and record that in the run
+    #[arg(long)]
+    accept_changes: bool,
+    /// Print what would be done, what memory it takes and about how long, and do nothing
     #[arg(long)]
     dry_run: bool,
 }
@@ -48,26 +51,52 @@ impl Train {
         let experiment = Resolver::new(&self.scale, &self.set)?.named_or_file(&self.name)?;
         let experts = self.experts(&experiment)?;
         if self.dry_run {
-            output::text(&plan(&experiment, &experts)?);
+            output::text(&dry_run::plan(&experiment, &experts, device)?);
             return Ok(());
         }
         let pictures = self.pictures.open(&experiment.data, &context.progress)?;
-        let run = RunFolder::create(&self.run, experiment)?;
-        let first = self.first_stage.open(&run.experiment, device)?;
+        RunFolder::refuse_another(&self.run, &experiment)?;
+        let first = self.first_stage.open(&experiment, device)?;
         let (progress, stop) = (&context.progress, &context.stop);
         let folder = self.run.join("latents");
-        let latents =
-            Latents::prepare(&run.experiment, &pictures, &first, &folder, progress, stop)?;
+        let latents = Latents::prepare(&experiment, &pictures, &first, &folder, progress, stop)?;
+        self.compare(&experiment, &latents.identity(), progress)?;
+        let run = RunFolder::create(&self.run, experiment)?;
         let images = run.experiment.train.images;
         progress.add_work(images as f64 * experts.len() as f64);
         for expert in experts {
             let label = format!("{} {expert}", run.experiment.name);
             let task = progress.begin(label, images, images as f64);
             let training = Training { run: &run, latents: &latents, device, progress, stop };
-            train_expert(&training, expert, images, task)?;
+            let changed = if self.accept_changes { Changed::Accept } else { Changed::Refuse };
+            train_expert_as(&training, expert, images, task, changed)?;
         }
         progress.finish();
         output::text(&format!("{}", self.run.display()));
+        Ok(())
+    }
+
+    /// Refuses values that the run was not begun with, unless they are meant.
+    fn compare(&self, experiment: &Experiment, latents: &str, progress: &Progress) -> Result<()> {
+        let mut fixed = Vec::new();
+        let mut meant = Vec::new();
+        for (expert, changes) in RunFolder::changes(&self.run, experiment, latents)? {
+            for change in changes {
+                let of_the_network = change.path.split('.').next() == Some("architecture");
+                let lines = if of_the_network { &mut fixed } else { &mut meant };
+                lines.push(format!("  {expert}: {change}"));
+            }
+        }
+        let folder = self.run.clone();
+        if !fixed.is_empty() {
+            return Err(Error::OtherNetwork { folder, difference: fixed.join("\n") });
+        }
+        if !meant.is_empty() && !self.accept_changes {
+            return Err(Error::Changed { folder, difference: meant.join("\n") });
+        }
+        for line in meant {
+            progress.say(format!("changed: {}", line.trim_start()));
+        }
         Ok(())
     }
 
@@ -84,34 +113,4 @@ impl Train {
         }
         Ok(vec![expert])
     }
-}
-
-fn plan(experiment: &Experiment, experts: &[Expert]) -> Result<String> {
-    let [channels, height, width] = experiment.latent_shape()?;
-    let mut text = format!(
-        "{} at scale {}: {} images of {channels} x {height} x {width} per expert in batches of \
-         {}\n",
-        experiment.title,
-        experiment.scale,
-        thousands(experiment.train.images),
-        experiment.train.batch
-    );
-    for (expert, architecture) in experiment.numbered() {
-        if !experts.contains(&expert) {
-            continue;
-        }
-        let count = meme_blocks::count(architecture, height, width)?;
-        let own = experiment.intervals.indices(expert)?;
-        text.push_str(&format!(
-            "{expert}: timesteps {}..={}, {} parameters, {} MACs an image, {:.2} GB a \
-             checkpoint\n",
-            own.start + 1,
-            own.end,
-            thousands(count.parameters),
-            thousands(count.macs),
-            16.0 * count.parameters as f64 / 1e9
-        ));
-    }
-    text.push_str("Nothing was written.\n");
-    Ok(text)
 }

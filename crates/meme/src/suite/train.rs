@@ -118,6 +118,7 @@ fn end_of_round<'a>(
             work.stages.record(&stage(row), &work.training_inputs(row), seconds)?;
         }
         if let Some(sheet) = measure::preview(work, row, until)? {
+            crate::training::show_sheet(&work.run.row_folder(row), until, &sheet)?;
             work.progress.say(format!(
                 "{} after {} images a network: {}",
                 row.title,
