@@ -1,5 +1,6 @@
 //! Steps that run one after another, each timed, and the counts of the tests among them.
 
+use std::collections::BTreeMap;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::process::{Command, Stdio};
 use std::thread;
@@ -8,12 +9,17 @@ use std::time::Instant;
 use crate::error::{Error, Result};
 use crate::workspace::show;
 
+/// Names the file to which tests append what they counted, lines of `number<TAB>what`: processes
+/// killed, bits flipped, faults injected. What they print themselves is not shown when they pass.
+const FIGURES: &str = "MEME_FIGURES";
+
 /// What ran so far.
 #[derive(Debug, Default)]
 pub(crate) struct Steps {
     done: Vec<(&'static str, f64)>,
     counts: Counts,
     counted: bool,
+    figures: BTreeMap<String, u64>,
 }
 
 /// Tests by outcome, as their runners reported.
@@ -61,6 +67,9 @@ impl Steps {
     pub(crate) fn counted(&mut self, name: &'static str, mut command: Command) -> Result<()> {
         let shown = show(&command);
         let mut counts = Counts::default();
+        let figures = tempfile::NamedTempFile::new()
+            .map_err(|source| Error::io("make a file in", std::env::temp_dir(), source))?;
+        command.env(FIGURES, figures.path());
         let outcome = self.run(name, &shown, || {
             let failed = |source| Error::Run { program: shown.clone(), source };
             command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -76,6 +85,9 @@ impl Steps {
             });
             succeeded(child.wait().map_err(failed)?, &shown)
         });
+        let text = std::fs::read_to_string(&figures)
+            .map_err(|source| Error::io("read", figures.path(), source))?;
+        add_figures(&mut self.figures, &text);
         self.counts = self.counts.plus(counts);
         self.counted = true;
         outcome
@@ -89,6 +101,12 @@ impl Steps {
         }
         let total: f64 = self.done.iter().map(|(_, seconds)| seconds).sum();
         println!("  {:<9} {total:>8.1}", "total");
+        if !self.figures.is_empty() {
+            println!("\nwhat the tests did to the code:");
+            for (what, number) in &self.figures {
+                println!("  {number:>9} {what}");
+            }
+        }
         if self.counted {
             let Counts { passed, failed, skipped } = self.counts;
             println!("\n{passed} passed, {failed} failed, {skipped} skipped");
@@ -106,6 +124,16 @@ fn succeeded(status: std::process::ExitStatus, shown: &str) -> Result<()> {
         Ok(())
     } else {
         Err(Error::Command { command: shown.to_owned(), status: status.to_string() })
+    }
+}
+
+/// Adds up what tests wrote into the file of figures; lines that are none are passed over.
+fn add_figures(figures: &mut BTreeMap<String, u64>, text: &str) {
+    for (number, what) in text.lines().filter_map(|line| line.split_once('\t')) {
+        if let Ok(number) = number.parse::<u64>() {
+            let sum = figures.entry(what.to_owned()).or_default();
+            *sum = sum.saturating_add(number);
+        }
     }
 }
 
@@ -173,7 +201,8 @@ fn without_colours(line: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Counts, pass_on};
+    use super::{Counts, add_figures, pass_on};
+    use std::collections::BTreeMap;
 
     // Closing lines as nextest 0.9.143 and cargo 1.95 print them.
     const NEXTEST: &str = "     Summary [   2.345s] 12 tests run: 10 passed (1 slow, 1 leaky), 1 failed, 1 timed out, 3 skipped\n";
@@ -190,6 +219,15 @@ mod tests {
     #[test]
     fn colours_do_not_hide_a_count() {
         assert_eq!(Counts::read(COLOURED), Some(Counts { passed: 7, failed: 0, skipped: 0 }));
+    }
+
+    #[test]
+    fn figures_of_one_name_are_added_up() {
+        let mut figures = BTreeMap::new();
+        add_figures(&mut figures, "3\tkills survived\n5\tbits flipped\n4\tkills survived\n");
+        add_figures(&mut figures, "half a li\n-1\tbits flipped\n");
+        let expected = [("bits flipped".to_owned(), 5), ("kills survived".to_owned(), 7)];
+        assert_eq!(figures, BTreeMap::from(expected));
     }
 
     #[test]

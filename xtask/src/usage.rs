@@ -39,7 +39,8 @@ usage: cargo xtask test [--slow] [--only STEP,STEP...] [--dry-run]
 
 Runs, in this order, and stops at the first that fails:
   setup, fmt, clippy, doc, build, tests, doctests, smoke
-All in the dev profile, so that nothing is built twice. Ends with the time of every step.
+All in the dev profile, so that nothing is built twice. Ends with the time of every step, and with
+what the tests did to the code: processes killed, bits flipped, faults injected, hostile files read.
 
   --slow      also the tests that take minutes (sets MEME_SLOW=1, runs ignored tests)
   --only      just these steps, after setup where one of them needs libtorch (all but fmt)

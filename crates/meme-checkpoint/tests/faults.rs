@@ -92,7 +92,7 @@ fn a_save_that_fails_anywhere_leaves_the_old_checkpoints_and_a_clear_error() {
             assert_eq!(names(shelf), ["000000001", "000000002"]);
         },
     );
-    eprintln!("{delivered} faults injected into a save: {failed} errors, {landed} saves");
+    common::tell("storage faults injected into saving and pruning checkpoints", delivered);
     // Of all operations only taking the lock can fail without the save failing, and only alone.
     assert!(failed > 100 && landed <= 6 + 3, "{failed} {landed}");
 }
@@ -176,7 +176,7 @@ fn pruning_that_fails_anywhere_leaves_the_newest_two_and_nothing_half_removed() 
             fs::remove_dir_all(&shelf).unwrap();
         },
     );
-    eprintln!("{delivered} faults injected into pruning");
+    common::tell("storage faults injected into saving and pruning checkpoints", delivered);
 }
 
 #[test]

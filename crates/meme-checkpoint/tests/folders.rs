@@ -166,7 +166,7 @@ fn a_folder_truncated_at_any_length_is_refused_and_the_file_named() {
         }
         assert_refused(&folder, &file, &[&whole[..], b"\n"].concat());
     }
-    eprintln!("{cuts} truncations, all refused");
+    common::tell("truncations of a checkpoint refused (one for every length of every file)", cuts);
     assert_is(&open_folder(&folder).unwrap(), 1, 10);
 }
 
@@ -183,7 +183,7 @@ fn every_flipped_bit_is_refused_and_the_file_named() {
             flips += 1;
         }
     }
-    eprintln!("{flips} flipped bits, all refused");
+    common::tell("flipped bits of a checkpoint refused", flips);
 }
 
 #[test]
@@ -199,7 +199,7 @@ fn bits_flipped_at_random_in_a_larger_checkpoint_are_refused() {
         damaged[random.below(whole.len() as u64) as usize] ^= 1 << random.below(8);
         assert_refused(&folder, file, &damaged);
     }
-    eprintln!("{rounds} bits flipped at random, all refused");
+    common::tell("flipped bits of a checkpoint refused", rounds);
 }
 
 #[test]

@@ -74,6 +74,7 @@ fn a_writer_killed_at_any_moment_leaves_only_complete_checkpoints() {
         pruned_later += usize::from(shelf.paths().unwrap().len() > 2);
         assert!(shelf.paths().unwrap().len() <= 3);
     }
+    common::tell("writers of checkpoints killed at random moments", kills);
     eprintln!(
         "{kills} kills survived: {newest} checkpoints written, {leftovers} leftovers cleaned, \
          {pruned_later} killed between commit and prune"

@@ -60,7 +60,7 @@ fn what_was_committed_survives_and_what_was_not_is_whole_or_absent() {
             cuts += 1;
         }
     }
-    eprintln!("{cuts} power cuts survived");
+    common::tell("power cuts survived", cuts);
     assert!(cuts > 200);
 }
 

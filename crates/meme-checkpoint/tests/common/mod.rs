@@ -15,6 +15,18 @@ impl Lcg {
     }
 }
 
+/// Says how many faults were put in: on standard error and, where the variable `MEME_FIGURES` names
+/// a file, as a line in it, `count<TAB>what`, which `cargo xtask test` adds up and shows at its end.
+#[allow(clippy::print_stderr, reason = "a figure of a test")]
+pub(crate) fn tell(what: &str, count: u64) {
+    use std::io::Write as _;
+    eprintln!("{count} {what}");
+    if let Some(path) = std::env::var_os("MEME_FIGURES") {
+        let mut file = std::fs::File::options().create(true).append(true).open(path).unwrap();
+        file.write_all(format!("{count}\t{what}\n").as_bytes()).unwrap();
+    }
+}
+
 /// Whether the long forms of the tests were asked for.
 pub(crate) fn slow() -> bool {
     std::env::var_os("MEME_SLOW").is_some_and(|value| value != "0")
