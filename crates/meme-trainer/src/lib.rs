@@ -5,11 +5,17 @@
 //! * **Nothing is lost.** Its state is a function of (configuration, images seen). Checkpoints are
 //!   whole, hashed folders; a run that is killed at any moment goes on from the newest good one
 //!   and ends with the same bits as a run that was left alone.
+//!   Checkpoints are copied in the loop and written beside it.
 //! * **Nothing is spoilt.** A loss or gradient that is not finite stops the run before the update.
+//!   A configuration that is not the run's is refused before anything is written ([`compare`]), or
+//!   taken on purpose and recorded ([`Trainer::open_changed`]).
 //! * **Everything is counted in images**, so that a run means the same whatever its batch.
 //!
 //! The diffusion loss of one expert is [`Diffusion`]; the network is a closure, so this crate knows
-//! no architecture. Whoever wants to watch implements [`Observer`].
+//! no architecture. Whoever wants to watch implements [`Observer`]; [`tensorboard`] is one that
+//! writes what TensorBoard opens. [`train_several`] trains several networks from one call, in turn
+//! on one device and side by side on several. [`posthoc_average`] makes averages of any length from
+//! snapshots (EDM2).
 //!
 //! ```
 //! use std::sync::Arc;
@@ -75,7 +81,7 @@ mod writing;
 pub use averages::{posthoc_average, snapshots};
 pub use changes::{Change, changes, compare};
 pub use config::TrainConfig;
-pub use diffusion::{Diffusion, DiffusionBatch, DiffusionConfig, HeldOut};
+pub use diffusion::{Diffusion, DiffusionBatch, DiffusionConfig, HeldOut, InTraining, PerImage};
 pub use error::Error;
 pub use objective::{Batches, Loss, Objective};
 pub use observer::{Observer, StepReport};
