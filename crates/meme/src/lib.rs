@@ -55,6 +55,7 @@ pub mod cli;
 mod error;
 mod exchange;
 pub mod experiment;
+mod experts;
 mod first;
 mod lanes;
 mod pictures;

@@ -1,22 +1,35 @@
 //! Pictures from a trained run.
 
+use std::collections::BTreeMap;
 use std::ops::{ControlFlow, Range};
+use std::path::{Path, PathBuf};
 
 use meme_data::RgbImage;
-use meme_sampler::{Ensemble, Outcome, Plan, Progress, SampleNoise, Threshold};
+use meme_sampler::{Ensemble, Outcome, Plan, Progress, SampleNoise, State, Threshold};
 use meme_schedule::Schedule;
-use meme_torch::tch::{Device, Kind, Tensor};
+use meme_torch::tch::{Device, Kind};
 use meme_trainer::Stop;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
+use crate::error::io;
 use crate::experiment::SampleConfig;
+use crate::experts::{Experts, Placement, Trained};
 use crate::first::First;
 use crate::pictures::to_pictures;
-use crate::run::{Experts, RunFolder};
-use crate::{Error, Result};
+use crate::run::RunFolder;
+use crate::{Error, Result, stages};
+
+/// The batch that was stopped, in the folder of the pictures that were finished.
+const UNFINISHED: &str = "unfinished.safetensors";
+/// The entry of its metadata that says what it belongs to.
+const JOB: &str = "job";
 
 /// A run's experts, ready to draw.
 pub(crate) struct Sampling<'a> {
     ensemble: Ensemble<Experts>,
+    /// What the weights are.
+    weights: Value,
     first: &'a First,
     config: SampleConfig,
     plan: Plan,
@@ -25,23 +38,40 @@ pub(crate) struct Sampling<'a> {
     stop: &'a Stop,
 }
 
+/// What a stopped batch belongs to.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Unfinished {
+    /// Hash of everything that the pictures are a function of.
+    identity: String,
+    /// The first picture of the whole job: those from it up to the batch are done.
+    begin: u64,
+    /// The batch.
+    batch: Range<u64>,
+    /// Steps that it has done.
+    step: usize,
+}
+
 impl<'a> Sampling<'a> {
-    /// Loads all experts of `run`.
+    /// Finds all experts of `run`.
     pub(crate) fn new(
         run: &RunFolder,
         first: &'a First,
         config: &SampleConfig,
-        device: Device,
+        placement: impl Into<Placement>,
         stop: &'a Stop,
     ) -> Result<Self> {
+        let Placement { device, residency } = placement.into();
         let experiment = &run.experiment;
         let schedule = Schedule::new(&experiment.schedule)?;
         let indices = config.grid.on(&schedule, config.steps)?;
         let threshold = if config.clip { Threshold::Clip { bound: 1.0 } } else { Threshold::None };
         let plan =
             Plan::new(&schedule, &indices, experiment.parametrisation)?.threshold(threshold)?;
+        let trained = Trained::open(run, device)?;
         Ok(Self {
-            ensemble: run.ensemble(device)?,
+            weights: trained.identity(),
+            ensemble: trained.ensemble(residency)?,
             first,
             config: config.clone(),
             plan,
@@ -58,39 +88,146 @@ impl<'a> Sampling<'a> {
 
     /// Draws the pictures with these numbers and hands each to `sink`.
     ///
-    /// Picture k of a seed does not depend on the batch it is drawn in.
+    /// Picture k of a seed does not depend on the batch it is drawn in. Where the run is stopped,
+    /// the batch under way is lost.
     pub(crate) fn images(
         &mut self,
         numbers: Range<u64>,
         sink: &mut dyn FnMut(u64, &RgbImage) -> Result<()>,
     ) -> Result<()> {
-        let batch = self.config.batch.max(1) as u64;
-        let end = numbers.end;
-        for first in numbers.step_by(batch as usize) {
-            let numbers = first..(first + batch).min(end);
-            let samples = numbers.clone().map(|number| (self.config.seed, number)).collect();
-            let latents = self.latents(SampleNoise::new(samples))?;
-            let pictures = to_pictures(&self.first.decode(&latents)?)?;
-            for (number, picture) in numbers.zip(&pictures) {
-                sink(number, picture)?;
-            }
-        }
-        Ok(())
+        self.draw(numbers, None, sink)?.map_or(Ok(()), |_| Err(Error::Stopped))
     }
 
-    fn latents(&mut self, mut noise: SampleNoise) -> Result<Tensor> {
-        let start = noise.start(&self.shape, Kind::Float, self.device)?;
-        let (plan, network) = (&self.plan, &mut self.ensemble);
-        let stop = self.stop;
-        let watch = &mut |_: &Progress<'_>| {
-            if stop.raised() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-        };
-        let outcome = self.config.sampler.run(network, start, plan, &mut noise, watch)?;
-        match outcome {
-            Outcome::Finished(latents) => Ok(latents),
-            Outcome::Stopped { .. } => Err(Error::Stopped),
+    /// Draws the pictures with these numbers into `folder`. Where the run is stopped, the batch
+    /// under way is kept there between two of its steps, and the same call, also in another
+    /// process, goes on from that step: batch and count may be others then.
+    ///
+    /// `done` is called with the number of each picture that is on the disk.
+    pub(crate) fn into_folder(
+        &mut self,
+        folder: &Path,
+        numbers: Range<u64>,
+        done: &mut dyn FnMut(u64),
+    ) -> Result<()> {
+        std::fs::create_dir_all(folder).map_err(io(folder))?;
+        let kept = folder.join(UNFINISHED);
+        let under_way = self.take_up(&kept, numbers.start)?;
+        let begin = numbers.start;
+        let rest = under_way.as_ref().map_or(begin, |(batch, _)| batch.start)..numbers.end;
+        (numbers.start..rest.start).for_each(&mut *done);
+        let left = self.draw(rest, under_way, &mut |number, picture| {
+            meme_data::write_png(&folder.join(file_name(number)), picture)?;
+            done(number);
+            Ok(())
+        })?;
+        match left {
+            Some((batch, state)) => {
+                self.keep(&kept, begin, batch, &state)?;
+                Err(Error::Stopped)
+            }
+            None if kept.exists() => std::fs::remove_file(&kept).map_err(io(&kept)),
+            None => Ok(()),
         }
     }
+
+    /// Draws batch after batch, the one that is under way first. The batch at which it was stopped
+    /// and its state; none where everything is drawn.
+    fn draw(
+        &mut self,
+        numbers: Range<u64>,
+        mut under_way: Option<(Range<u64>, State)>,
+        sink: &mut dyn FnMut(u64, &RgbImage) -> Result<()>,
+    ) -> Result<Option<(Range<u64>, State)>> {
+        let mut next = numbers.start;
+        while next < numbers.end {
+            let (batch, state) = match under_way.take() {
+                Some((batch, state)) => (batch, Some(state)),
+                None => (next..(next + self.config.batch.max(1) as u64).min(numbers.end), None),
+            };
+            next = batch.end;
+            let another = (next < numbers.end).then(|| self.plan.index(0));
+            self.ensemble.followed_by(another);
+            let samples = batch.clone().map(|number| (self.config.seed, number)).collect();
+            let mut noise = SampleNoise::new(samples);
+            let state = match state {
+                Some(state) => state,
+                None => State::from(noise.start(&self.shape, Kind::Float, self.device)?),
+            };
+            let stop = self.stop;
+            let watch = &mut |_: &Progress<'_>| match stop.raised() {
+                true => ControlFlow::Break(()),
+                false => ControlFlow::Continue(()),
+            };
+            let (plan, network) = (&self.plan, &mut self.ensemble);
+            match self.config.sampler.run(network, state, plan, &mut noise, watch)? {
+                Outcome::Stopped { state, .. } => return Ok(Some((batch, state))),
+                Outcome::Finished(latents) => {
+                    let pictures = to_pictures(&self.first.decode(&latents)?)?;
+                    let inside = batch.zip(&pictures).filter(|(number, _)| *number < numbers.end);
+                    for (number, picture) in inside {
+                        sink(number, picture)?;
+                    }
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// Everything that picture k is a function of, but k.
+    fn identity(&self) -> String {
+        let SampleConfig { sampler, grid, steps, clip, seed, .. } = &self.config;
+        stages::hash(&json!({
+            "weights": self.weights, "first_stage": self.first.hash(), "sampler": sampler,
+            "grid": grid, "steps": steps, "clip": clip, "seed": seed,
+        }))
+    }
+
+    fn keep(&self, file: &Path, begin: u64, batch: Range<u64>, state: &State) -> Result<()> {
+        let job = Unfinished { identity: self.identity(), begin, batch, step: state.step() };
+        let text = serde_json::to_string(&job).unwrap_or_default();
+        let tensors = state
+            .named()
+            .into_iter()
+            .map(|(name, tensor)| Ok((name, meme_torch::tensor_to_data(&tensor)?)));
+        let tensors = tensors.collect::<Result<Vec<_>>>()?;
+        let tensors = tensors.iter().map(|(name, data)| (name.as_str(), data));
+        let metadata = BTreeMap::from([(JOB.to_owned(), text)]);
+        Ok(meme_checkpoint::write_safetensors(file, tensors, &metadata)?)
+    }
+
+    /// The batch that a stopped call has left in this folder.
+    fn take_up(&self, file: &Path, begin: u64) -> Result<Option<(Range<u64>, State)>> {
+        if !file.exists() {
+            return Ok(None);
+        }
+        let kept = meme_checkpoint::read_safetensors(file)?;
+        let job = kept.metadata.get(JOB).and_then(|job| serde_json::from_str(job).ok());
+        let Some(Unfinished { identity, begin: begun, batch, step }) = job else {
+            let message = "it does not say which batch it holds".to_owned();
+            return Err(Error::Malformed { path: file.to_path_buf(), message });
+        };
+        if identity != self.identity() || begin != begun {
+            return Err(Error::Usage(format!(
+                "{} holds the beginning of other pictures (another run, checkpoint, seed, sampler, \
+                 number of steps or first picture): ask for those again to finish them, remove that \
+                 file, or use another --out",
+                file.display()
+            )));
+        }
+        let tensors = kept
+            .tensors
+            .iter()
+            .map(|(name, data)| Ok((name.clone(), meme_torch::data_to_tensor(data, self.device)?)));
+        let state = State::restore(step, tensors.collect::<Result<Vec<_>>>()?)?;
+        Ok(Some((batch, state)))
+    }
+}
+
+/// The folder in which the pictures of a sheet wait until all are there.
+pub(crate) fn beside(sheet: &Path) -> PathBuf {
+    let mut name = sheet.as_os_str().to_owned();
+    name.push(".partial");
+    PathBuf::from(name)
 }
 
 /// The file that picture `number` goes to.

@@ -16,6 +16,7 @@ pub(crate) use output::table;
 mod report;
 mod reproduce;
 mod sample;
+mod samplers;
 mod show;
 mod speed;
 mod train;
@@ -54,6 +55,8 @@ enum Verb {
     Train(train::Train),
     /// Make pictures from a trained run
     Sample(sample::Sample),
+    /// Distance by passes of a network, for every sampler, on a trained run
+    Samplers(samplers::Samplers),
     /// The distance between generated and real pictures
     Evaluate(evaluate::Evaluate),
     /// Relative log amplitude of the feature maps of a trained run
@@ -115,6 +118,7 @@ fn run(verb: Verb) -> Result<()> {
         Verb::Encode(verb) => verb.run(&context),
         Verb::Train(verb) => verb.run(&context),
         Verb::Sample(verb) => verb.run(&context),
+        Verb::Samplers(verb) => verb.run(&context),
         Verb::Evaluate(verb) => verb.run(&context),
         Verb::Analyze(verb) => verb.run(&context),
         Verb::Speed(verb) => verb.run(&context),

@@ -10,14 +10,18 @@ use serde_json::json;
 use super::common::{DeviceArgument, FirstStageArgument};
 use super::{Context, output};
 use crate::error::io;
+use crate::experts::{Placement, Residency};
 use crate::run::RunFolder;
-use crate::sampling::{Sampling, file_name};
+use crate::sampling::{Sampling, beside, file_name};
 use crate::{Error, Result};
 
 /// Pictures in a row of a sheet.
 const COLUMNS: usize = 8;
 
-/// Makes pictures from a trained run; picture k of a seed is the same whatever the batch
+/// Makes pictures from a trained run
+///
+/// Picture k of a seed is the same whatever the batch it is drawn in. A call that is stopped (Ctrl-C)
+/// keeps the batch it was at; the same call goes on from the step at which it was stopped.
 #[derive(Args)]
 pub(crate) struct Sample {
     /// The run folder
@@ -28,21 +32,28 @@ pub(crate) struct Sample {
     /// The first picture's number; --count 4 --first 8 makes pictures 8 to 11
     #[arg(long, default_value_t = 0)]
     first: u64,
-    /// Steps [default: the experiment's]
+    /// Steps [default: the experiment's, or, with --sampler, that sampler's (in brackets there)]
     #[arg(long)]
     steps: Option<usize>,
-    /// The sampler [default: the experiment's]
+    /// How noise becomes a picture [default: the experiment's]
     ///
-    /// ddim: deterministic, first order, what LDM's and MEME's published numbers use;
-    /// ddpm: adds noise at every step, best with hundreds of steps;
-    /// euler: DDIM that ends at a clean image;
-    /// heun: second order for two network passes a step;
-    /// dpm-solver-2m: second order for one pass a step, good for 15 to 50 steps;
-    /// dpm-solver-2m-sde: the same with noise, forgives errors of the network;
-    /// unipc: predictor and corrector of higher order, good below 20 steps
+    /// What counts is how often a network is asked: once a step, by heun twice.
+    ///
+    /// ddim               [50] one straight step after another; no noise is added, so a seed's
+    ///                         picture changes little with the number of steps; what the published
+    ///                         numbers of LDM and MEME use, there with 200
+    /// ddpm              [250] adds fresh noise at every step, as training removed it; wants
+    ///                         hundreds of steps
+    /// euler              [50] ddim whose last step goes to no noise at all
+    /// heun               [25] looks ahead and takes the mean slope: second order, two passes a step
+    /// dpm-solver-2m      [25] second order from the step before, one pass a step; the first choice
+    ///                         where 15 to 50 steps must do
+    /// dpm-solver-2m-sde  [50] the same with fresh noise, which forgives errors of the network
+    /// unipc              [15] predicts and corrects, third order, one pass a step; the first choice
+    ///                         for less than 20 steps
     #[arg(long, verbatim_doc_comment)]
     sampler: Option<String>,
-    /// Share of fresh noise of ddim and dpm-solver-2m-sde, 0 to 1 [default: the experiment's]
+    /// Share of fresh noise of ddim [default: 0] and dpm-solver-2m-sde [default: 1], 0 to 1
     #[arg(long)]
     eta: Option<f64>,
     /// Seed of the noise [default: the experiment's]
@@ -51,6 +62,14 @@ pub(crate) struct Sample {
     /// Pictures per forward pass [default: the experiment's]
     #[arg(long)]
     batch: Option<usize>,
+    /// Experts in memory at once: all, next, or a size
+    ///
+    /// all: every expert stays; fastest.
+    /// next: the one at work, and the next one, which another thread reads meanwhile.
+    /// A size such as 800MiB or 2GiB: as many as fit, the others come from the disk in their turn.
+    /// The pictures are the same.
+    #[arg(long, verbatim_doc_comment, value_name = "all|next|SIZE", default_value = "all")]
+    resident: Residency,
     /// A folder for numbered pictures, or a file ending in .png for one sheet
     #[arg(long, value_name = "DIR|FILE")]
     out: PathBuf,
@@ -68,10 +87,11 @@ impl Sample {
         let device = self.device.get()?;
         let run = RunFolder::open(&self.run)?;
         let mut config = run.experiment.sample.clone();
-        config.steps = self.steps.unwrap_or(config.steps);
         if let Some(name) = &self.sampler {
             config.sampler = sampler(name)?;
+            config.steps = config.sampler.usual_steps();
         }
+        config.steps = self.steps.unwrap_or(config.steps);
         if let Some(share) = self.eta {
             match &mut config.sampler {
                 Sampler::Ddim { eta } | Sampler::DpmSolver2mSde { eta, .. } => *eta = share,
@@ -92,34 +112,35 @@ impl Sample {
         if count == 0 {
             return Err(Error::Usage("--count must be at least 1".into()));
         }
-        let sheet = self.out.extension().is_some_and(|extension| extension == "png");
         let first = self.first_stage.open_for(&run, device)?;
-        let mut sampling = Sampling::new(&run, &first, &config, device, &context.stop)?;
-        if !sheet {
-            std::fs::create_dir_all(&self.out).map_err(io(&self.out))?;
-        }
+        let placement = Placement { device, residency: self.resident };
+        let mut sampling = Sampling::new(&run, &first, &config, placement, &context.stop)?;
         let steps = sampling.steps();
         context.progress.add_work(1.0);
         let mut task = context.progress.begin("sampling", count, 1.0);
-        let mut pictures: Vec<RgbImage> = Vec::new();
-        sampling.images(self.first..self.first + count, &mut |image, picture| {
-            if sheet {
-                pictures.push(picture.clone());
-            } else {
-                let path = self.out.join(file_name(image));
-                meme_data::write_png(&path, picture)?;
-            }
-            task.at(image - self.first + 1, || format!("{steps} steps"));
-            Ok(())
-        })?;
-        context.progress.finish();
-        if sheet {
+        let numbers = self.first..self.first + count;
+        let mut done = |image| task.at(image - self.first + 1, || format!("{steps} steps"));
+        if self.out.extension().is_some_and(|extension| extension == "png") {
+            let folder = beside(&self.out);
+            sampling.into_folder(&folder, numbers.clone(), &mut done)?;
+            let pictures = numbers.map(|number| {
+                let path = folder.join(file_name(number));
+                let bytes = std::fs::read(&path).map_err(io(&path))?;
+                let name = path.display().to_string();
+                Ok(meme_data::decode(&name, &bytes, [0; 3], &meme_data::Limits::default())?)
+            });
+            let pictures = pictures.collect::<Result<Vec<RgbImage>>>()?;
             meme_data::write_png(&self.out, &meme_data::grid(&pictures, COLUMNS, 2)?)?;
+            std::fs::remove_dir_all(&folder).map_err(io(&folder))?;
+        } else {
+            sampling.into_folder(&self.out, numbers, &mut done)?;
         }
+        context.progress.finish();
         if self.json {
             output::json(&json!({
                 "out": self.out, "count": count, "first": self.first, "seed": config.seed,
-                "steps": steps, "sampler": config.sampler,
+                "steps": steps, "evaluations": config.sampler.evaluations(steps),
+                "sampler": config.sampler,
             }));
         } else {
             output::text(&self.out.display().to_string());
@@ -129,7 +150,7 @@ impl Sample {
 }
 
 /// The sampler of that name, or a usage error that names those there are.
-fn sampler(name: &str) -> Result<Sampler> {
+pub(super) fn sampler(name: &str) -> Result<Sampler> {
     let known = Sampler::ALL.iter().map(Sampler::name);
     Sampler::named(name).map_err(|_| Error::unknown("sampler", name, known))
 }

@@ -1,0 +1,201 @@
+//! The trained experts of a run behind one denoiser, wherever there is room for them.
+
+use std::str::FromStr;
+
+use meme_checkpoint::VerifiedFolder;
+use meme_router::{Expert, Index};
+use meme_sampler::{Denoiser, Ensemble, ExpertSource, Loaded, Loader, Paged, Resident, Room};
+use meme_torch::tch::{Device, Tensor};
+
+use crate::Result;
+use crate::run::{Network, RunFolder};
+
+/// How many experts are in memory at once.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Residency {
+    /// All of them.
+    #[default]
+    All,
+    /// The one at work, and the next one while it is read.
+    Next,
+    /// As many as fit into so many bytes.
+    Bytes(u64),
+}
+
+impl FromStr for Residency {
+    type Err = String;
+
+    fn from_str(text: &str) -> std::result::Result<Self, String> {
+        let bytes = || {
+            let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+            let factor: u64 = match &text[digits.len()..] {
+                "" | "B" => 1,
+                "K" | "KiB" => 1 << 10,
+                "M" | "MiB" => 1 << 20,
+                "G" | "GiB" => 1 << 30,
+                _ => return None,
+            };
+            digits.parse::<u64>().ok()?.checked_mul(factor)
+        };
+        match text {
+            "all" => Ok(Self::All),
+            "next" => Ok(Self::Next),
+            _ => bytes().map(Self::Bytes).ok_or_else(|| {
+                "it must be `all`, `next`, or a size such as 800MiB or 2GiB".to_owned()
+            }),
+        }
+    }
+}
+
+/// Where a run's experts are put.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Placement {
+    pub(crate) device: Device,
+    pub(crate) residency: Residency,
+}
+
+impl From<Device> for Placement {
+    fn from(device: Device) -> Self {
+        Self { device, residency: Residency::All }
+    }
+}
+
+/// Reads experts from the newest checkpoints of a run.
+#[derive(Clone)]
+pub(crate) struct Trained {
+    experiment: crate::experiment::Experiment,
+    /// Expert 1's first.
+    checkpoints: Vec<(VerifiedFolder, u64)>,
+    device: Device,
+}
+
+impl Trained {
+    /// Finds the newest checkpoint of every expert and checks it.
+    pub(crate) fn open(run: &RunFolder, device: Device) -> Result<Self> {
+        let experiment = run.experiment.clone();
+        let checkpoints = experiment.numbered().map(|(expert, _)| run.newest(expert));
+        let checkpoints = checkpoints.collect::<Result<_>>()?;
+        Ok(Self { experiment, checkpoints, device })
+    }
+
+    /// What the weights are: images seen by each expert, and the hashes of their files.
+    pub(crate) fn identity(&self) -> serde_json::Value {
+        let experts = self.checkpoints.iter().map(|(checkpoint, images)| {
+            let files = checkpoint.manifest().files.iter();
+            let hashes: Vec<&str> = files.map(|(_, record)| record.blake3.as_str()).collect();
+            serde_json::json!({"images": images, "hashes": hashes})
+        });
+        experts.collect()
+    }
+
+    fn network(&self, expert: Expert) -> Result<Network> {
+        let unknown = || meme_router::Error::UnknownExpert { expert, experts: self.experts() };
+        let (checkpoint, _) = self.checkpoints.get(expert.position()).ok_or_else(unknown)?;
+        Network::read(&self.experiment, expert, checkpoint, self.device)
+    }
+
+    /// All experts behind one denoiser.
+    pub(crate) fn ensemble(self, residency: Residency) -> Result<Ensemble<Experts>> {
+        let intervals = self.experiment.intervals.clone();
+        let room = match residency {
+            Residency::All => None,
+            Residency::Next => Some(Room::Next),
+            Residency::Bytes(bytes) => Some(Room::Bytes(bytes)),
+        };
+        let source = match room {
+            Some(room) => Experts::Paged(Paged::new(self, room)?),
+            None => {
+                let networks = self
+                    .experiment
+                    .numbered()
+                    .map(|(expert, _)| Ok(Box::new(self.network(expert)?) as Box<dyn Denoiser>));
+                Experts::All(Resident::new(networks.collect::<Result<_>>()?))
+            }
+        };
+        Ok(Ensemble::new(intervals, source)?)
+    }
+}
+
+impl Loader for Trained {
+    fn experts(&self) -> usize {
+        self.checkpoints.len()
+    }
+
+    fn bytes(&self, expert: Expert) -> meme_sampler::Result<u64> {
+        let sizes = |expert: Expert| -> Result<u64> {
+            let [_, height, width] = self.experiment.latent_shape()?;
+            let architecture = Network::architecture(&self.experiment, expert)?;
+            let values = meme_blocks::count(architecture, height, width)?.parameters;
+            Ok(values * std::mem::size_of::<f32>() as u64)
+        };
+        sizes(expert).map_err(meme_sampler::Error::denoiser)
+    }
+
+    fn load(&self, expert: Expert) -> meme_sampler::Result<Loaded> {
+        self.network(expert).map(Loaded::new).map_err(meme_sampler::Error::denoiser)
+    }
+}
+
+impl Denoiser for Network {
+    fn denoise(&mut self, x: &Tensor, indices: &[Index]) -> meme_sampler::Result<Tensor> {
+        self.forward(x, indices).map_err(meme_sampler::Error::denoiser)
+    }
+}
+
+/// A run's experts, resident or paged.
+pub(crate) enum Experts {
+    All(Resident<'static>),
+    Paged(Paged),
+}
+
+impl Experts {
+    fn source(&mut self) -> &mut dyn ExpertSource {
+        match self {
+            Self::All(source) => source,
+            Self::Paged(source) => source,
+        }
+    }
+}
+
+impl ExpertSource for Experts {
+    fn denoise(
+        &mut self,
+        expert: Expert,
+        x: &Tensor,
+        indices: &[Index],
+    ) -> meme_sampler::Result<Tensor> {
+        self.source().denoise(expert, x, indices)
+    }
+
+    fn announce(&mut self, experts: &[Expert]) -> meme_sampler::Result<()> {
+        self.source().announce(experts)
+    }
+
+    fn experts(&self) -> Option<usize> {
+        match self {
+            Self::All(source) => source.experts(),
+            Self::Paged(source) => source.experts(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Residency;
+
+    #[test]
+    fn sizes_are_read_with_binary_units_and_anything_else_is_refused() {
+        assert_eq!("all".parse(), Ok(Residency::All));
+        assert_eq!("next".parse(), Ok(Residency::Next));
+        assert_eq!("12".parse(), Ok(Residency::Bytes(12)));
+        assert_eq!("800MiB".parse(), Ok(Residency::Bytes(800 << 20)));
+        assert_eq!("2G".parse(), Ok(Residency::Bytes(2 << 30)));
+        for wrong in ["", "none", "1.5GiB", "-3", "9MB", "MiB", "99999999999GiB"] {
+            let error = wrong.parse::<Residency>().map(|_| wrong).unwrap_or_else(|error| {
+                assert!(error.contains("such as 800MiB"));
+                "refused"
+            });
+            assert_eq!(error, "refused", "{wrong}");
+        }
+    }
+}
