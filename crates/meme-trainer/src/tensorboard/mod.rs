@@ -4,9 +4,9 @@
 //! them an `Event` of protocol buffers (`tensorboard/compat/proto/event.proto`). Both formats need
 //! little where they are only written, so they are written here: no TensorFlow, no code generator.
 //!
-//! A killed run writes events that it then takes back. The event that begins each file says from
-//! which step on older files no longer count (what PyTorch calls `purge_step`), so that a run that
-//! went on shows one line and no step twice.
+//! A killed run has written events that it then takes back. A file that is not the first of its
+//! folder therefore begins by saying from which step on older ones no longer count (what PyTorch
+//! calls `purge_step`), so that a run that went on shows one line and no step twice.
 
 mod event;
 mod record;
@@ -89,13 +89,12 @@ impl TensorBoard {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let io = |source| Error::Io { path: self.folder.clone(), source };
         if self.file.is_none() {
-            let mut file = begin(&self.folder, now.as_secs()).map_err(io)?;
-            let first = self.from + 1;
-            let head = [
-                Event::at(if self.from > 0 { first } else { 0 }).version(),
-                Event::at(first).start(),
-            ];
-            for event in head.iter().take(if self.from > 0 { 2 } else { 1 }) {
+            let (mut file, others) = begin(&self.folder, now.as_secs()).map_err(io)?;
+            let mut head = vec![Event::at(0).version()];
+            if others {
+                head.push(Event::at(self.from + 1).start());
+            }
+            for event in head {
                 file.write_all(&record::frame(&event.encode(now.as_secs_f64()))).map_err(io)?;
             }
             self.file = Some(file);
@@ -107,8 +106,9 @@ impl TensorBoard {
     }
 }
 
-/// Makes the folder and a file in it whose name comes after all others there.
-fn begin(folder: &Path, now: u64) -> std::io::Result<File> {
+/// Makes the folder and a file in it whose name comes after all others there; says whether there are
+/// others.
+fn begin(folder: &Path, now: u64) -> std::io::Result<(File, bool)> {
     std::fs::create_dir_all(folder)?;
     let mut newest = 0;
     let mut files = 0;
@@ -120,7 +120,8 @@ fn begin(folder: &Path, now: u64) -> std::io::Result<File> {
         newest = newest.max(seconds);
     }
     let name = format!("{PREFIX}{:010}.meme.{files:06}", now.max(newest));
-    File::options().write(true).create_new(true).open(folder.join(name))
+    let file = File::options().write(true).create_new(true).open(folder.join(name))?;
+    Ok((file, files > 0))
 }
 
 impl Observer for TensorBoard {

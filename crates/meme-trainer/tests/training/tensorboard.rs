@@ -18,9 +18,13 @@ fn window(images: u64, loss: f32) -> Window {
 }
 
 fn write(folder: &Path) {
+    let timing = Timing { images: 10, count: 10, forward: 1.0, backward: 3.0, ..Timing::default() };
+    // Killed before its first checkpoint.
     let mut board = TensorBoard::new(folder.to_path_buf());
     board.opened(0, &[]);
-    let timing = Timing { images: 10, count: 10, forward: 1.0, backward: 3.0, ..Timing::default() };
+    board.window(&window(10, 99.0), &timing);
+    let mut board = TensorBoard::new(folder.to_path_buf());
+    board.opened(0, &[]);
     for images in [10, 20, 30] {
         board.window(&window(images, images as f32), &timing);
     }
@@ -39,7 +43,7 @@ fn write(folder: &Path) {
 fn tensorboard_reads_what_was_written() {
     let folder = tempfile::tempdir().unwrap();
     write(folder.path());
-    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2);
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 3);
     let Some(python) = std::env::var_os("MEME_TEST_PYTHON") else {
         eprintln!("MEME_TEST_PYTHON is not set: TensorBoard was not asked");
         return;
