@@ -73,13 +73,13 @@ impl First {
         self.device
     }
 
-    /// Pixels `[B, 3, H, W]` in -1..1 to latents.
+    /// Pixels `[B, 3, H, W]` in -1..1, on any device, to latents.
     pub(crate) fn encode(&self, pixels: &Tensor) -> Result<Tensor> {
-        Ok(no_grad(|| self.stage().encode(pixels))?)
+        Ok(no_grad(|| self.stage().encode(&pixels.to_device(self.device)))?)
     }
 
-    /// Latents to pixels `[B, 3, H, W]`.
+    /// Latents, on any device, to pixels `[B, 3, H, W]`.
     pub(crate) fn decode(&self, latents: &Tensor) -> Result<Tensor> {
-        Ok(no_grad(|| self.stage().decode(latents))?)
+        Ok(no_grad(|| self.stage().decode(&latents.to_device(self.device)))?)
     }
 }

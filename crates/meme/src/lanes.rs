@@ -28,7 +28,7 @@ struct State {
 /// Runs `jobs` on `lanes` threads, in list order as far as their dependencies allow.
 ///
 /// A failure leaves out what builds on it and nothing else: one expert's failure never touches
-/// another. Each thread runs `enter` first.
+/// another. Each thread runs `enter` with its lane's number first.
 ///
 /// # Errors
 /// The first failure, after everything that could be done was done; [`Error::Stopped`] where
@@ -37,7 +37,7 @@ pub(crate) fn run(
     jobs: Vec<Job<'_>>,
     lanes: usize,
     stop: &Stop,
-    enter: &(dyn Fn() + Sync),
+    enter: &(dyn Fn(usize) + Sync),
 ) -> Result<()> {
     let names: Vec<String> = jobs.iter().map(|job| job.name.clone()).collect();
     let after: Vec<Vec<usize>> = jobs.iter().map(|job| job.after.clone()).collect();
@@ -45,10 +45,12 @@ pub(crate) fn run(
     let state = Mutex::new(State::default());
     let changed = Condvar::new();
     std::thread::scope(|scope| {
-        for _ in 0..lanes.max(1) {
-            scope.spawn(|| {
-                enter();
-                while let Some(job) = next(&after, &state, &changed, stop) {
+        for lane in 0..lanes.max(1) {
+            let (after, names, work) = (&after, &names, &work);
+            let (state, changed) = (&state, &changed);
+            scope.spawn(move || {
+                enter(lane);
+                while let Some(job) = next(after, state, changed, stop) {
                     let task = work[job].lock().unwrap_or_else(PoisonError::into_inner).take();
                     let outcome = task.map_or(Ok(()), |task| task());
                     let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
@@ -132,7 +134,7 @@ mod tests {
             job("a2", &[0], || note("a2")),
             job("b2", &[1], || note("b2")),
         ];
-        let failure = run(jobs, 2, &Stop::new(), &|| ()).unwrap_err();
+        let failure = run(jobs, 2, &Stop::new(), &|_| ()).unwrap_err();
         assert_eq!(failure.to_string(), "a1: broken");
         assert_eq!(*ran.lock().unwrap(), ["b1", "b2"]);
     }
@@ -142,6 +144,6 @@ mod tests {
         let stop = Stop::new();
         stop.raise();
         let jobs = vec![job("a", &[], || unreachable!())];
-        assert!(matches!(run(jobs, 2, &stop, &|| ()), Err(Error::Stopped)));
+        assert!(matches!(run(jobs, 2, &stop, &|_| ()), Err(Error::Stopped)));
     }
 }

@@ -63,6 +63,7 @@ mod progress;
 pub mod report;
 mod run;
 mod sampling;
+mod search;
 mod stages;
 mod suite;
 mod timing;

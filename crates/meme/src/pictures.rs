@@ -1,5 +1,6 @@
 //! Pictures from anywhere, split into what is learned from and what is held out, and their latents.
 
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -207,9 +208,14 @@ pub(crate) fn to_pictures(pixels: &meme_torch::tch::Tensor) -> Result<Vec<RgbIma
 
 /// The first `count` pictures of a part, as pictures.
 pub(crate) fn first_pictures(part: &Subset<Source>, count: usize) -> Result<Vec<RgbImage>> {
+    some_pictures(part, 0..count.min(part.len()))
+}
+
+/// Some pictures of a part, as pictures.
+pub(crate) fn some_pictures(part: &Subset<Source>, which: Range<usize>) -> Result<Vec<RgbImage>> {
     let [_, height, width] = part.shape();
     let mut values = vec![0.0; 3 * height * width];
-    (0..count.min(part.len()))
+    which
         .map(|index| {
             part.read(index, &mut values)?;
             Ok(RgbImage::from_array(&values, height, width)?)

@@ -24,11 +24,33 @@ pub(super) struct DeviceArgument {
 impl DeviceArgument {
     pub(super) fn get(&self) -> Result<Device> {
         if self.device != "auto" {
-            return meme_torch::device::parse_device(&self.device)
-                .map_err(|error| Error::Usage(format!("--device: {error}")));
+            return parse("--device", &self.device);
         }
         let gpu = meme_torch::device::load_cuda().is_ok() && meme_torch::tch::Cuda::is_available();
         Ok(if gpu { Device::Cuda(0) } else { Device::Cpu })
+    }
+}
+
+fn parse(flag: &str, name: &str) -> Result<Device> {
+    meme_torch::device::parse_device(name).map_err(|error| Error::Usage(format!("{flag}: {error}")))
+}
+
+/// Where to compute, one device or several.
+#[derive(Args)]
+pub(super) struct DevicesArguments {
+    #[command(flatten)]
+    one: DeviceArgument,
+    /// Several devices, a network on each at a time: cuda:0,cuda:1
+    #[arg(long, value_delimiter = ',', conflicts_with = "device", value_name = "DEVICE,...")]
+    devices: Vec<String>,
+}
+
+impl DevicesArguments {
+    pub(super) fn get(&self) -> Result<Vec<Device>> {
+        if self.devices.is_empty() {
+            return Ok(vec![self.one.get()?]);
+        }
+        self.devices.iter().map(|name| parse("--devices", name)).collect()
     }
 }
 

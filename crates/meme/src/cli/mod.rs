@@ -17,6 +17,7 @@ mod report;
 mod reproduce;
 mod sample;
 mod samplers;
+mod search;
 mod show;
 mod speed;
 mod train;
@@ -63,6 +64,8 @@ enum Verb {
     Analyze(analyze::Analyze),
     /// Time per sampling step of experiments, side by side
     Speed(speed::Speed),
+    /// Look for boundaries and head tables within a budget by short runs
+    Search(search::SearchVerb),
     /// Lay out the report of a suite run again
     Report(report::ReportVerb),
     /// Take a checkpoint of CompVis or diffusers into a run folder
@@ -122,6 +125,7 @@ fn run(verb: Verb) -> Result<()> {
         Verb::Evaluate(verb) => verb.run(&context),
         Verb::Analyze(verb) => verb.run(&context),
         Verb::Speed(verb) => verb.run(&context),
+        Verb::Search(verb) => verb.run(&context),
         Verb::Report(verb) => verb.run(),
         Verb::Import(verb) => verb.run(&context),
         Verb::Export(verb) => verb.run(),
@@ -137,5 +141,55 @@ fn default_scale(device: Device) -> &'static str {
 impl From<clap::Error> for Error {
     fn from(error: clap::Error) -> Self {
         Error::Usage(error.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    /// Every line of a `sh` block of the documents that begins with `meme`, with where it stands.
+    fn commands() -> Vec<(String, String)> {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        let mut files = vec![root.join("README.md")];
+        let mut folders = vec![root.join("docs")];
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    folders.push(path);
+                } else if path.extension().is_some_and(|extension| extension == "md") {
+                    files.push(path);
+                }
+            }
+        }
+        files.sort();
+        let mut commands = Vec::new();
+        for file in files {
+            let text = std::fs::read_to_string(&file).unwrap();
+            let mut inside = false;
+            for (number, line) in text.lines().enumerate() {
+                if line.starts_with("```") {
+                    inside = !inside && line == "```sh";
+                } else if inside && line.trim_start().starts_with("meme ") {
+                    let line = line.split(" #").next().unwrap_or(line).trim().to_owned();
+                    commands.push((format!("{}:{}", file.display(), number + 1), line));
+                }
+            }
+        }
+        commands
+    }
+
+    #[test]
+    fn the_program_understands_every_command_in_the_documents() {
+        let commands = commands();
+        assert!(commands.len() > 5, "{commands:?}");
+        for (place, command) in commands {
+            if let Err(error) = Arguments::try_parse_from(command.split_whitespace()) {
+                panic!("{place}: {command}\n{error}");
+            }
+        }
     }
 }

@@ -8,6 +8,7 @@ use toml::{Table, Value};
 
 use super::Experiment;
 use super::merge::{overlay, set};
+use super::suite::{Suite, SuiteRow};
 use crate::error::io;
 use crate::{Error, Result};
 
@@ -17,52 +18,12 @@ macro_rules! presets {
     };
 }
 
-const SUITES: &[(&str, &str)] = presets!("suites": "ffhq");
+const SUITES: &[(&str, &str)] = presets!("suites":
+    "ffhq", "celebahq", "celeba64", "soft-assignment", "experts", "steps", "frequency", "large",
+    "mixing", "pooling", "boundaries");
 const ROWS: &[(&str, &str)] = presets!("rows":
     "ldm-l", "ldm-s", "iu-ldm-s", "multi-expert", "multi-expert-soft", "meme");
 const SCALES: &[(&str, &str)] = presets!("scales": "smoke", "tiny", "small", "paper");
-
-/// Rows to be compared.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Suite {
-    /// Its name on the command line.
-    pub name: String,
-    /// Its title in reports.
-    pub title: String,
-    /// Rows that `reproduce` runs unless `--rows` says otherwise.
-    pub default_rows: Vec<String>,
-    /// The row that ratios are taken to.
-    pub reference: String,
-    /// The rows in the order of the paper's table.
-    pub rows: Vec<SuiteRow>,
-    /// What all rows share.
-    experiment: Table,
-}
-
-/// One row of a suite and what the paper prints for it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct SuiteRow {
-    /// The row's name.
-    pub row: String,
-    /// The paper's numbers; none where the row is not the paper's.
-    pub paper: Option<Paper>,
-}
-
-/// Numbers printed in the paper, as printed.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Paper {
-    /// Parameters.
-    pub parameters: Option<String>,
-    /// Multiply-adds.
-    pub macs: Option<String>,
-    /// Clean-FID after 200 DDIM steps.
-    pub fid: Option<f64>,
-    /// How sure these numbers are.
-    pub certainty: String,
-}
 
 /// How far an experiment is scaled down.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -121,7 +82,13 @@ pub fn scales() -> impl Iterator<Item = &'static str> {
 /// # Errors
 /// [`Error::UnknownName`].
 pub fn suite(name: &str) -> Result<Suite> {
-    find("suite", SUITES, name)
+    let mut suite: Suite = find("suite", SUITES, name)?;
+    if let Some(like) = suite.like.take() {
+        let mut experiment = find::<Suite>("suite", SUITES, &like)?.experiment;
+        overlay(&mut experiment, &suite.experiment);
+        suite.experiment = experiment;
+    }
+    Ok(suite)
 }
 
 /// Turns names into experiments for one scale and a list of `--set` assignments.
@@ -146,12 +113,15 @@ impl Resolver {
     /// # Errors
     /// [`Error::UnknownName`], [`Error::Usage`] for a setting, [`Error::Toml`] for a value.
     pub fn row(&self, suite: &Suite, row: &str) -> Result<Experiment> {
-        if !suite.rows.iter().any(|known| known.row == row) {
+        let Some(SuiteRow { base, experiment: own, .. }) =
+            suite.rows.iter().find(|known| known.row == row)
+        else {
             let known = suite.rows.iter().map(|known| known.row.as_str());
             return Err(Error::unknown("row", row, known));
-        }
+        };
         let mut table = suite.experiment.clone();
-        overlay(&mut table, &find::<Table>("row", ROWS, row)?);
+        overlay(&mut table, &find::<Table>("row", ROWS, base.as_deref().unwrap_or(row))?);
+        overlay(&mut table, own);
         overlay(&mut table, &self.scale.experiment);
         let name = format!("{}/{row}", suite.name);
         table.insert("name".into(), name.clone().into());
@@ -305,7 +275,9 @@ fn fit_channels(table: &mut Table, name: &str) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::suite::ClaimKind;
     use super::*;
+    use meme_router::{ClusterCost, Intervals};
 
     #[test]
     fn every_row_resolves_at_every_scale_and_survives_toml() {
@@ -320,6 +292,42 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn the_boundaries_suite_holds_what_the_router_computes() {
+        let resolver = Resolver::new("paper", &[]).unwrap();
+        let ends = |row| resolver.named(&format!("boundaries/{row}")).unwrap().intervals;
+        let config = resolver.named("boundaries/uniform").unwrap().schedule;
+        let schedule = meme_schedule::Schedule::new(&config).unwrap();
+        let log_snr: Vec<f64> =
+            (0..schedule.steps()).map(|index| schedule.log_snr(index)).collect();
+        assert_eq!(ends("log-snr"), Intervals::equal_log_snr(4, &log_snr).unwrap());
+        let cost = ClusterCost::Values(&log_snr);
+        assert_eq!(ends("clustered"), Intervals::cluster(4, cost).unwrap());
+    }
+
+    #[test]
+    fn claims_name_rows_of_their_suite() {
+        for name in suites() {
+            let suite = suite(name).unwrap();
+            let known = |row: &String| suite.rows.iter().any(|known| known.row == *row);
+            assert!(known(&suite.reference) && suite.default_rows.iter().all(known), "{name}");
+            for claim in &suite.claims {
+                assert!(known(&claim.row) && known(&claim.than), "{name}: {}", claim.text);
+                assert_eq!(claim.times.is_some(), claim.kind == ClaimKind::Faster);
+            }
+        }
+    }
+
+    #[test]
+    fn a_repeat_differs_in_its_seeds_and_its_name_only() {
+        let first = Resolver::new("tiny", &[]).unwrap().named("ffhq/meme").unwrap();
+        assert_eq!(first.repeat(0), first);
+        let third = first.repeat(2);
+        assert_eq!((third.train.seed, third.sample.seed), (2, 2));
+        assert_eq!(third.name, "ffhq/meme-repeat-2");
+        assert_eq!((third.experts, third.data), (first.experts, first.data));
     }
 
     #[test]

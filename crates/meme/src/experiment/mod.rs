@@ -2,6 +2,7 @@
 
 mod library;
 mod merge;
+mod suite;
 
 use meme_autoencoder::FirstStageConfig;
 use meme_blocks::Architecture;
@@ -13,9 +14,8 @@ use meme_trainer::TrainConfig;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-pub use library::{
-    Paper, Resolver, Scale, Suite, SuiteRow, experiment_from_file, scales, suite, suites,
-};
+pub use library::{Resolver, Scale, experiment_from_file, scales, suite, suites};
+pub use suite::{Claim, ClaimKind, Paper, Suite, SuiteRow};
 
 use crate::{Error, Result};
 
@@ -164,6 +164,22 @@ impl Experiment {
     /// The experts with their architectures, least noise first.
     pub fn numbered(&self) -> impl Iterator<Item = (Expert, &Architecture)> {
         self.intervals.iter().map(|(expert, _)| expert).zip(&self.experts)
+    }
+
+    /// The same experiment from other random numbers: repeat 0 is the experiment itself.
+    ///
+    /// Rows repeated under the same number are pairs: they learn from the same pictures in the
+    /// same order with the same noise, and draw from the same noise.
+    #[must_use]
+    pub fn repeat(&self, number: u64) -> Self {
+        let mut repeat = self.clone();
+        if number > 0 {
+            repeat.name = format!("{}-repeat-{number}", self.name);
+            repeat.title = format!("{} (repeat {number})", self.title);
+            repeat.train.seed += number;
+            repeat.sample.seed += number;
+        }
+        repeat
     }
 
     /// Everything that shapes the weights of one expert, as its checkpoints record it.

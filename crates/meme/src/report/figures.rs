@@ -1,6 +1,6 @@
 //! The charts of a report.
 
-use super::model::{ExpertSpectrum, Report, RowReport, TrainedReport};
+use super::model::{ExpertSpectrum, Report, RowReport, StepsReport, TrainedReport};
 use super::plot::{Chart, Series};
 
 /// A figure's file name and its chart.
@@ -9,6 +9,8 @@ pub(super) type Figure = (String, Chart);
 /// Every chart that the report has data for.
 pub(super) fn all(report: &Report) -> Vec<Figure> {
     let mut figures = Vec::new();
+    figures.extend(steps(report));
+    figures.extend(speed(report));
     figures.extend(validation(report));
     figures.extend(curves(report));
     figures.extend(spectra(report));
@@ -19,6 +21,53 @@ pub(super) fn all(report: &Report) -> Vec<Figure> {
 
 fn trained(report: &Report) -> impl Iterator<Item = (&RowReport, &TrainedReport)> {
     report.rows.iter().filter_map(|row| Some((row, row.trained.as_ref()?)))
+}
+
+/// Distance against sampling steps.
+fn steps(report: &Report) -> Option<Figure> {
+    let series = trained(report)
+        .filter(|(_, trained)| !trained.steps.is_empty())
+        .map(|(row, trained)| Series {
+            name: row.title.clone(),
+            points: trained.steps.iter().map(|it| (it.steps as f64, it.distance.value)).collect(),
+        })
+        .collect();
+    let chart = Chart {
+        title: "Distance by sampling steps".into(),
+        x_label: "sampling steps".into(),
+        y_label: "distance to held-out pictures".into(),
+        x_log: true,
+        series,
+        ..Chart::default()
+    };
+    Some(("distance-steps".into(), chart))
+}
+
+/// Distance against the time of one picture: every row a point, or a line over step counts.
+fn speed(report: &Report) -> Option<Figure> {
+    let series = trained(report)
+        .filter_map(|(row, trained)| {
+            let step = 1e3 * row.seconds_per_step?;
+            let own = trained.distance.as_ref()?.value;
+            let points = if trained.steps.is_empty() {
+                vec![(step, own)]
+            } else {
+                let point = |it: &StepsReport| (step * it.steps as f64, it.distance.value);
+                trained.steps.iter().map(point).collect()
+            };
+            Some(Series { name: row.title.clone(), points })
+        })
+        .collect::<Vec<_>>();
+    let per_picture = trained(report).any(|(_, trained)| !trained.steps.is_empty());
+    let chart = Chart {
+        title: "Speed against quality, at this scale".into(),
+        x_label: if per_picture { "ms a picture" } else { "ms a step" }.into(),
+        y_label: "distance to held-out pictures".into(),
+        x_log: per_picture,
+        series,
+        ..Chart::default()
+    };
+    Some(("speed-quality".into(), chart))
 }
 
 fn validation(report: &Report) -> Option<Figure> {

@@ -7,7 +7,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 use super::figures::Figure;
-use super::markdown::{paper_note, provenance};
+use super::markdown::{paper_note, provenance, sources};
 use super::model::{Report, RowReport};
 use super::plot::escape;
 use super::tables::{self, Table};
@@ -45,6 +45,16 @@ pub(super) fn render(report: &Report, figures: &[Figure], folder: &Path) -> Resu
         paragraph(&mut page, &caution);
     }
 
+    if !report.verdicts.is_empty() {
+        heading(&mut page, "The paper's claims");
+        table(&mut page, &tables::claims(report));
+        paragraph(&mut page, &tables::about_claims(report));
+    }
+    if let Some(steps) = tables::steps(report) {
+        heading(&mut page, "Sampling steps");
+        table(&mut page, &steps);
+    }
+
     heading(&mut page, "The networks at the paper's size");
     paragraph(&mut page, paper_note());
     table(&mut page, &tables::paper_networks(report));
@@ -70,6 +80,16 @@ pub(super) fn render(report: &Report, figures: &[Figure], folder: &Path) -> Resu
     }
     page.push_str("</ul>\n");
     table(&mut page, &tables::stages(report));
+    heading(&mut page, "Where the numbers are");
+    page.push_str("<ul>\n");
+    for (row, sources) in sources(report) {
+        let links: Vec<String> = sources
+            .iter()
+            .map(|(name, path)| format!("<a href=\"{}\">{}</a>", escape(path), escape(name)))
+            .collect();
+        let _ = writeln!(page, "<li>{}: {}</li>", escape(row), links.join(", "));
+    }
+    page.push_str("</ul>\n");
     page.push_str("</main>\n</body>\n</html>\n");
     Ok(page)
 }
@@ -147,7 +167,8 @@ fn paragraph(page: &mut String, text: &str) {
 }
 
 fn table(page: &mut String, table: &Table) {
-    page.push_str("<div class=\"scroll\"><table>\n<thead><tr>");
+    let class = if table.words { " class=\"words\"" } else { "" };
+    let _ = write!(page, "<div class=\"scroll\"><table{class}>\n<thead><tr>");
     for cell in &table.header {
         let _ = write!(page, "<th scope=\"col\">{}</th>", escape(cell));
     }

@@ -36,6 +36,16 @@ pub(super) fn render(report: &Report, figures: &[Figure]) -> String {
         let _ = writeln!(text, "{about}\n");
     }
 
+    if !report.verdicts.is_empty() {
+        section(&mut text, "The paper's claims");
+        table(&mut text, &tables::claims(report));
+        let _ = writeln!(text, "{}\n", tables::about_claims(report));
+    }
+    if let Some(steps) = tables::steps(report) {
+        section(&mut text, "Sampling steps");
+        table(&mut text, &steps);
+    }
+
     section(&mut text, "The networks at the paper's size");
     let _ = writeln!(text, "{}\n", paper_note());
     table(&mut text, &tables::paper_networks(report));
@@ -53,7 +63,34 @@ pub(super) fn render(report: &Report, figures: &[Figure]) -> String {
     }
     text.push('\n');
     table(&mut text, &tables::stages(report));
+    section(&mut text, "Where the numbers are");
+    for (row, sources) in sources(report) {
+        let links: Vec<String> =
+            sources.iter().map(|(name, path)| format!("[{name}]({path})")).collect();
+        let _ = writeln!(text, "* {row}: {}", links.join(", "));
+    }
     text
+}
+
+/// For each row the files behind its numbers, as (name, path relative to the report).
+pub(super) fn sources(report: &Report) -> Vec<(&str, Vec<(String, String)>)> {
+    let mut all = vec![(
+        "Everything",
+        vec![
+            ("report.json".to_owned(), "report.json".to_owned()),
+            ("speed.json".to_owned(), "../speed.json".to_owned()),
+            ("stages.json".to_owned(), "../stages.json".to_owned()),
+        ],
+    )];
+    for row in &report.rows {
+        let Some(trained) = &row.trained else { continue };
+        let files = trained.sources.iter().map(|path| {
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            (name, path.display().to_string())
+        });
+        all.push((row.title.as_str(), files.collect()));
+    }
+    all
 }
 
 /// What the paper's columns mean.
@@ -97,8 +134,9 @@ fn section(text: &mut String, title: &str) {
 
 fn table(text: &mut String, table: &Table) {
     let _ = writeln!(text, "| {} |", table.header.join(" | "));
-    let rules: Vec<&str> =
-        (0..table.header.len()).map(|column| if column == 0 { "---" } else { "---:" }).collect();
+    let rules: Vec<&str> = (0..table.header.len())
+        .map(|column| if column == 0 || table.words { "---" } else { "---:" })
+        .collect();
     let _ = writeln!(text, "| {} |", rules.join(" | "));
     for row in &table.rows {
         let cells: Vec<String> = row.iter().map(|cell| cell.replace('|', "\\|")).collect();

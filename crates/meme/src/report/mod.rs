@@ -6,15 +6,18 @@ mod markdown;
 mod model;
 mod plot;
 mod tables;
+mod verdicts;
 
 use std::path::Path;
 
 pub(crate) use figures::expert_spectra;
 pub use model::{
-    DataReport, DistanceReport, ExpertSpectrum, MachineReport, Report, RowReport, Spectrum,
-    TrainedReport,
+    DataReport, DistanceReport, ExpertSpectrum, MachineReport, Repeat, Report, RowReport, Spectrum,
+    StepsReport, TrainedReport,
 };
 pub use plot::{Chart, Series};
+pub(crate) use verdicts::judge;
+pub use verdicts::{Answer, Verdict};
 
 use crate::error::io;
 use crate::{Error, Result};

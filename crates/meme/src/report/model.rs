@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::verdicts::Verdict;
 use crate::experiment::Paper;
 
 /// Everything that a suite's report shows.
@@ -31,6 +32,9 @@ pub struct Report {
     pub real_grid: Option<PathBuf>,
     /// Sampler, steps, grid and eta in words.
     pub sampling: String,
+    /// The paper's claims about these rows, and what this run says to them.
+    #[serde(default)]
+    pub verdicts: Vec<Verdict>,
 }
 
 /// The pictures that were learned from.
@@ -131,6 +135,38 @@ pub struct TrainedReport {
     pub grid: Option<PathBuf>,
     /// Distance of samples to held-out pictures.
     pub distance: Option<DistanceReport>,
+    /// The same row from other seeds; the first is what the other fields show.
+    #[serde(default)]
+    pub repeats: Vec<Repeat>,
+    /// The same weights sampled in other numbers of steps.
+    #[serde(default)]
+    pub steps: Vec<StepsReport>,
+    /// Files that the numbers come from, relative to the report's folder.
+    #[serde(default)]
+    pub sources: Vec<PathBuf>,
+}
+
+/// What a row gave from one seed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Repeat {
+    /// Which repeat; rows pair by it.
+    pub number: u64,
+    /// Distance of samples to held-out pictures.
+    pub distance: Option<DistanceReport>,
+    /// Mean validation loss over timesteps.
+    pub validation: Option<f64>,
+    /// Mean of the upper half of the first expert's spectrum minus that of the last one's; none
+    /// for one expert.
+    pub high_frequency_fall: Option<f64>,
+}
+
+/// A row sampled in another number of steps.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StepsReport {
+    /// Steps the sampler made.
+    pub steps: usize,
+    /// Distance of samples to held-out pictures.
+    pub distance: DistanceReport,
 }
 
 /// Relative log amplitude of one expert's feature maps.
@@ -165,7 +201,22 @@ pub struct DistanceReport {
     pub features_hash: String,
 }
 
+impl TrainedReport {
+    /// Distances of all repeats.
+    #[must_use]
+    pub fn distances(&self) -> Vec<f64> {
+        self.repeats.iter().filter_map(|it| Some(it.distance.as_ref()?.value)).collect()
+    }
+}
+
 impl ExpertSpectrum {
+    /// Mean of the curve over the upper half of the frequencies.
+    #[must_use]
+    pub fn high_frequency(&self) -> f64 {
+        let upper = &self.curve[self.curve.len() / 2..];
+        upper.iter().sum::<f64>() / upper.len().max(1) as f64
+    }
+
     /// The curve's points.
     #[must_use]
     pub fn points(&self) -> Vec<(f64, f64)> {

@@ -11,6 +11,9 @@ const LEGEND_LINE: f64 = 20.0;
 /// Width of one character of the legend, roughly.
 const CHARACTER: f64 = 6.6;
 
+/// Lines of so few points show each of them.
+const FEW: usize = 8;
+
 /// Okabe and Ito's palette in an order of falling contrast, mid-tones that show on both grounds.
 const COLOURS: [&str; 8] =
     ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8a8a00", "#888888"];
@@ -208,14 +211,22 @@ impl Chart {
                 line + 4.0,
                 escape(&series.name)
             );
-            let path: Vec<String> = series
+            let places: Vec<(f64, f64)> = series
                 .points
                 .iter()
-                .filter_map(|point| {
-                    Some(format!("{:.1},{:.1}", x.place(point.0)?, y.place(point.1)?))
-                })
+                .filter_map(|point| Some((x.place(point.0)?, y.place(point.1)?)))
                 .collect();
+            let path: Vec<String> = places.iter().map(|(x, y)| format!("{x:.1},{y:.1}")).collect();
             let _ = writeln!(svg, "<polyline points=\"{}\" {style}/>", path.join(" "));
+            if places.len() <= FEW {
+                let colour = COLOURS[number % COLOURS.len()];
+                for (x, y) in places {
+                    let _ = writeln!(
+                        svg,
+                        "<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"4\" fill=\"{colour}\"/>"
+                    );
+                }
+            }
         }
         svg.push_str("</svg>\n");
         svg

@@ -1,6 +1,7 @@
 //! The numbers of a report as rows of text, the same for every layout.
 
-use super::model::{DistanceReport, Report, RowReport};
+use super::model::{DistanceReport, Report, RowReport, TrainedReport};
+use super::verdicts;
 use crate::progress::{clock, thousands};
 
 /// What stands where there is nothing to say.
@@ -10,6 +11,8 @@ pub(super) const NOTHING: &str = "–";
 pub(super) struct Table {
     pub(super) header: Vec<&'static str>,
     pub(super) rows: Vec<Vec<String>>,
+    /// Whether all cells are words; otherwise all but the first are numbers.
+    pub(super) words: bool,
 }
 
 fn mean(values: &[u64]) -> f64 {
@@ -71,6 +74,7 @@ pub(super) fn paper_networks(report: &Report) -> Table {
             "faster than the reference (times)",
         ],
         rows,
+        words: false,
     }
 }
 
@@ -107,6 +111,7 @@ pub(super) fn networks_here(report: &Report) -> Table {
             "faster than the reference (times)",
         ],
         rows,
+        words: false,
     }
 }
 
@@ -123,7 +128,7 @@ pub(super) fn results(report: &Report) -> Table {
                 Some(trained) => cells.extend([
                     format!("{} x {}", row.parameters.len(), thousands(trained.images)),
                     clock(std::time::Duration::from_secs_f64(trained.seconds)),
-                    or_nothing(trained.distance.as_ref().map(distance)),
+                    or_nothing(row_distance(trained)),
                 ]),
             }
             cells.push(or_nothing(mean_validation(row).map(|loss| format!("{loss:.4}"))));
@@ -141,7 +146,64 @@ pub(super) fn results(report: &Report) -> Table {
             "FID, paper (not comparable)",
         ],
         rows,
+        words: false,
     }
+}
+
+/// A row's distance: the mean over repeats where there are enough for an interval, otherwise the
+/// first one's with the interval over its samples.
+fn row_distance(trained: &TrainedReport) -> Option<String> {
+    let repeats = trained.distances();
+    if let Some((low, high)) = verdicts::interval(&repeats) {
+        let mean = repeats.iter().sum::<f64>() / repeats.len() as f64;
+        return Some(format!("{mean:.3} [{low:.3}, {high:.3}] over {} seeds", repeats.len()));
+    }
+    trained.distance.as_ref().map(distance)
+}
+
+/// The paper's claims and their answers.
+pub(super) fn claims(report: &Report) -> Table {
+    let rows = report
+        .verdicts
+        .iter()
+        .map(|verdict| {
+            vec![verdict.claim.clone(), verdict.answer.words().into(), verdict.finding.clone()]
+        })
+        .collect();
+    Table { header: vec!["the paper says", "this run", "because"], rows, words: true }
+}
+
+/// What the claims' answers mean.
+pub(super) fn about_claims(report: &Report) -> String {
+    let scale =
+        if report.scaled_down { "at this scale only; the paper's is another" } else { "here" };
+    format!(
+        "Answers hold {scale}. A claim about pictures is decided by a 95 % interval over paired \
+         seeds, three or more; one seed decides nothing, however narrow the interval over its \
+         samples."
+    )
+}
+
+/// Distances at other numbers of sampling steps.
+pub(super) fn steps(report: &Report) -> Option<Table> {
+    let rows: Vec<Vec<String>> = report
+        .rows
+        .iter()
+        .filter_map(|row| Some((row, row.trained.as_ref()?)))
+        .flat_map(|(row, trained)| {
+            trained.steps.iter().map(move |measured| {
+                let seconds = row.seconds_per_step.map(|one| one * measured.steps as f64);
+                vec![
+                    row.title.clone(),
+                    measured.steps.to_string(),
+                    or_nothing(seconds.map(milliseconds)),
+                    distance(&measured.distance),
+                ]
+            })
+        })
+        .collect();
+    let header = vec!["row", "steps", "ms a picture", "distance here [95 % interval]"];
+    (!rows.is_empty()).then_some(Table { header, rows, words: false })
 }
 
 /// A distance with its interval.
@@ -177,7 +239,7 @@ pub(super) fn stages(report: &Report) -> Table {
             vec![stage.clone(), clock(std::time::Duration::from_secs_f64(*seconds))]
         })
         .collect();
-    Table { header: vec!["stage", "time, summed over rows"], rows }
+    Table { header: vec!["stage", "time, summed over rows"], rows, words: false }
 }
 
 /// Sentences a reader needs before any number.
@@ -208,7 +270,13 @@ pub(super) fn cautions(report: &Report) -> Vec<String> {
             untrained.join(", ")
         ));
     }
-    let fitted: Vec<String> = report
+    lines.push(
+        "The architecture of the inception U-Nets is reconstructed: the paper prints four cells \
+         of its head table, the others and the places of the mixers are fitted to its parameter \
+         counts."
+            .into(),
+    );
+    let certain: Vec<String> = report
         .rows
         .iter()
         .filter_map(|row| {
@@ -216,12 +284,9 @@ pub(super) fn cautions(report: &Report) -> Vec<String> {
             Some(format!("{} ({})", row.title, paper.certainty))
         })
         .collect();
-    lines.push(format!(
-        "The architecture of the inception U-Nets is reconstructed: the paper prints four cells \
-         of its head table, the others and the places of the mixers are fitted to its parameter \
-         counts. How sure each row's printed numbers are: {}.",
-        fitted.join("; ")
-    ));
+    if !certain.is_empty() {
+        lines.push(format!("How sure the paper's numbers are: {}.", certain.join("; ")));
+    }
     lines
 }
 

@@ -1,6 +1,7 @@
 //! What a trained row is worth: validation loss, samples, distance, spectra.
 
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError};
 
 use meme_data::{ArraySource, RgbImage};
 use meme_metrics::{BootstrapOptions, FeatureNetwork, Gaussian, Statistics, bootstrap};
@@ -17,10 +18,10 @@ use super::Work;
 use super::train::weights_hash;
 use crate::analysis::expert_spectrum;
 use crate::error::io;
-use crate::experiment::Experiment;
+use crate::experiment::{Experiment, SampleConfig};
 use crate::lanes::{self, Job};
-use crate::pictures::first_pictures;
-use crate::report::{DistanceReport, ExpertSpectrum};
+use crate::pictures::{first_pictures, some_pictures};
+use crate::report::{DistanceReport, ExpertSpectrum, StepsReport};
 use crate::run::RunFolder;
 use crate::sampling::{Sampling, file_name};
 use crate::{Error, Result};
@@ -36,6 +37,8 @@ const BATCH: usize = 32;
 pub(super) const GRID: usize = 32;
 pub(super) const COLUMNS: usize = 8;
 const PREVIEW: usize = 16;
+/// Held-out pictures in memory at a time.
+const HELD_OUT_PORTION: usize = 512;
 
 /// Multiply-adds of measuring one row, for the share of the whole job.
 pub(super) fn cost(row: &Experiment) -> Result<f64> {
@@ -59,7 +62,7 @@ pub(crate) fn all_rows(work: &Work<'_>, wants: &(dyn Fn(&str) -> bool + Sync)) -
             work: Box::new(move || one_row(work, row, wants)),
         })
         .collect();
-    lanes::run(jobs, work.run.lanes, work.stop, &|| work.enter_lane())
+    lanes::run(jobs, work.run.lanes, work.stop, &|lane| work.enter_lane(lane))
 }
 
 fn one_row(work: &Work<'_>, row: &Experiment, wants: &dyn Fn(&str) -> bool) -> Result<()> {
@@ -80,10 +83,55 @@ fn one_row(work: &Work<'_>, row: &Experiment, wants: &dyn Fn(&str) -> bool) -> R
     once("sample", sampled.clone(), &samples, &|| sample(work, &run, &samples))?;
     let distance = run.path.join("distance.json");
     let inputs = json!({"samples": sampled, "reference": work.pictures.hash});
-    once("evaluate", inputs, &distance, &|| write(&distance, &evaluate(work, row, &samples)?))?;
+    once("evaluate", inputs, &distance, &|| {
+        write(&distance, &evaluate(work, &read_samples(&samples, row.sample.count)?)?)
+    })?;
+    for steps in step_counts(work, row) {
+        let file = steps_file(&run.path, steps);
+        let inputs = json!({"samples": sampled, "steps": steps, "reference": work.pictures.hash});
+        let stage = format!("evaluate at {steps} steps {}", row.name);
+        if wants("evaluate") {
+            let make = || write(&file, &evaluate_at(work, &run, steps)?);
+            work.stages.once(&stage, &inputs, std::slice::from_ref(&file), make)?;
+        }
+    }
     let spectra = run.path.join("spectra.json");
     let inputs = json!({"weights": weights, "images": SPECTRUM_IMAGES});
     once("analyze", inputs, &spectra, &|| write(&spectra, &expert_spectra(work, &run)?))
+}
+
+/// Numbers of sampling steps that a row is measured at besides its own; repeats are not.
+fn step_counts<'a>(work: &'a Work<'_>, row: &'a Experiment) -> impl Iterator<Item = usize> + 'a {
+    let first =
+        work.run.suite.rows.iter().any(|known| row.name.ends_with(&format!("/{}", known.row)));
+    let steps = if first { work.run.suite.steps.as_slice() } else { &[] };
+    steps.iter().copied().filter(|&steps| steps <= row.schedule.steps())
+}
+
+/// Where a row's distance at another number of steps stands.
+pub(super) fn steps_file(run: &Path, steps: usize) -> PathBuf {
+    run.join("steps").join(format!("{steps:04}.json"))
+}
+
+/// Samples in another number of steps, kept only as long as they are measured.
+fn evaluate_at(work: &Work<'_>, run: &RunFolder, steps: usize) -> Result<StepsReport> {
+    let row = &run.experiment;
+    let config = SampleConfig { steps, ..row.sample.clone() };
+    let total = config.count as u64;
+    let label = format!("{} in {steps} steps", row.name);
+    let share = cost(row)? * steps as f64 / row.sample.steps as f64;
+    work.progress.add_work(share);
+    let mut task = work.progress.begin(label, total, share);
+    let mut sampling = Sampling::new(run, work.first, &config, work.device(), work.stop)?;
+    let mut pictures = Vec::new();
+    sampling.images(0..total, &mut |image, picture| {
+        pictures.push(picture.clone());
+        task.at(image + 1, || "sampling".into());
+        Ok(())
+    })?;
+    let folder = run.path.join("steps");
+    std::fs::create_dir_all(&folder).map_err(io(&folder))?;
+    Ok(StepsReport { steps: sampling.steps(), distance: evaluate(work, &pictures)? })
 }
 
 fn write(path: &Path, value: &impl Serialize) -> Result<()> {
@@ -113,7 +161,7 @@ fn validation_losses(work: &Work<'_>, run: &RunFolder) -> Result<Vec<(usize, f64
         images: VALIDATION_IMAGES,
         batch: BATCH,
         seed: experiment.train.seed,
-        device: work.run.device,
+        device: work.device(),
     };
     let steps = schedule.steps();
     let all: Vec<usize> = (0..VALIDATION_POINTS)
@@ -127,7 +175,7 @@ fn validation_losses(work: &Work<'_>, run: &RunFolder) -> Result<Vec<(usize, f64
         if indices.is_empty() {
             continue;
         }
-        let (network, _) = run.trained(expert, work.run.device)?;
+        let (network, _) = run.trained(expert, work.device())?;
         let answer = |x: &_, indices: &[Index]| {
             network.forward(x, indices).map_err(meme_trainer::Error::objective)
         };
@@ -141,7 +189,7 @@ fn sample(work: &Work<'_>, run: &RunFolder, folder: &Path) -> Result<()> {
     let row = &run.experiment;
     let total = row.sample.count as u64;
     let mut task = work.progress.begin(format!("{} samples", row.name), total, cost(row)?);
-    let mut sampling = Sampling::new(run, work.first, &row.sample, work.run.device, work.stop)?;
+    let mut sampling = Sampling::new(run, work.first, &row.sample, work.device(), work.stop)?;
     // A folder of fewer samples than asked for must not look finished.
     let staging = folder.with_extension("partial");
     if staging.exists() {
@@ -177,7 +225,7 @@ pub(super) fn preview(work: &Work<'_>, row: &Experiment, images: u64) -> Result<
     }
     let mut config = row.sample.clone();
     config.count = PREVIEW.min(config.count);
-    let mut sampling = Sampling::new(&run, work.first, &config, work.run.device, work.stop)?;
+    let mut sampling = Sampling::new(&run, work.first, &config, work.device(), work.stop)?;
     let mut pictures: Vec<RgbImage> = Vec::new();
     sampling.images(0..config.count as u64, &mut |_, picture| {
         pictures.push(picture.clone());
@@ -215,16 +263,15 @@ pub(super) fn read_samples(folder: &Path, count: usize) -> Result<Vec<RgbImage>>
     (0..count.min(source.len())).map(|image| Ok(source.image(image, 0)?)).collect()
 }
 
-fn evaluate(work: &Work<'_>, row: &Experiment, samples: &Path) -> Result<DistanceReport> {
-    let generated = read_samples(samples, row.sample.count)?;
+fn evaluate(work: &Work<'_>, generated: &[RgbImage]) -> Result<DistanceReport> {
     let network = FeatureNetwork::random(Device::Cpu)?;
     let features = |pictures: &[RgbImage]| features(&network, pictures, work);
-    let reference = features(&first_pictures(&work.pictures.validation, usize::MAX)?)?;
+    let reference = held_out(work, &features)?;
     let real = Gaussian::of(&Statistics::of(reference.view())?)?;
     let distance = |rows: ArrayView2<'_, f64>| -> meme_metrics::Result<f64> {
         Gaussian::of(&Statistics::of(rows)?)?.distance(&real)
     };
-    let drawn = features(&generated)?;
+    let drawn = features(generated)?;
     let value = distance(drawn.view())?;
     let interval = bootstrap(value, drawn.nrows(), &BootstrapOptions::default(), |rows| {
         distance(drawn.select(Axis(0), rows).view())
@@ -239,6 +286,30 @@ fn evaluate(work: &Work<'_>, row: &Experiment, samples: &Path) -> Result<Distanc
         features: network.name().to_owned(),
         features_hash: network.hash().to_owned(),
     })
+}
+
+/// Features of all held-out pictures, which every row is compared with.
+fn held_out(
+    work: &Work<'_>,
+    features: &dyn Fn(&[RgbImage]) -> Result<Array2<f64>>,
+) -> Result<Arc<Array2<f64>>> {
+    // Held while they are made: another lane that needs them waits instead of making them too.
+    let mut known = work.reference.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(known) = &*known {
+        return Ok(Arc::clone(known));
+    }
+    let pictures = &work.pictures.validation;
+    let mut parts = Vec::new();
+    for first in (0..pictures.len()).step_by(HELD_OUT_PORTION) {
+        let last = (first + HELD_OUT_PORTION).min(pictures.len());
+        parts.push(features(&some_pictures(pictures, first..last)?)?);
+    }
+    let views: Vec<_> = parts.iter().map(ndarray::ArrayBase::view).collect();
+    let all = ndarray::concatenate(Axis(0), &views)
+        .map_err(|error| Error::Usage(format!("features of the held-out pictures: {error}")))?;
+    let all = Arc::new(all);
+    *known = Some(Arc::clone(&all));
+    Ok(all)
 }
 
 fn features(
@@ -264,7 +335,7 @@ fn expert_spectra(work: &Work<'_>, run: &RunFolder) -> Result<Vec<ExpertSpectrum
     let data: &dyn ArraySource = &*work.latents.validation;
     run.experiment
         .numbered()
-        .map(|(expert, _)| expert_spectrum(run, expert, data, SPECTRUM_IMAGES, work.run.device))
+        .map(|(expert, _)| expert_spectrum(run, expert, data, SPECTRUM_IMAGES, work.device()))
         .collect()
 }
 

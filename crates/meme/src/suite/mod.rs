@@ -1,16 +1,21 @@
 //! A suite run: rows to be compared, from pictures to a report, stage by stage.
 
+mod emit;
 mod measure;
 mod plan;
 mod speed;
 mod summary;
 mod train;
 
+use std::cell::Cell;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
 
 use meme_data::OnCorrupt;
+use meme_router::Expert;
 use meme_torch::tch::Device;
 use meme_trainer::Stop;
+use ndarray::Array2;
 use serde_json::json;
 
 use crate::experiment::{Experiment, Resolver, Suite, suite};
@@ -25,6 +30,9 @@ use crate::{Error, Result, report};
 pub(crate) const STAGES: [&str; 8] =
     ["data", "train", "validate", "sample", "evaluate", "analyze", "speed", "report"];
 
+/// Repeats of a row that a report looks for.
+pub(crate) const MOST_REPEATS: u64 = 32;
+
 /// What `meme reproduce` was asked for.
 pub(crate) struct Request {
     pub(crate) suite: String,
@@ -34,9 +42,21 @@ pub(crate) struct Request {
     pub(crate) run: Option<PathBuf>,
     pub(crate) first_stage: Option<PathBuf>,
     pub(crate) settings: Vec<String>,
-    pub(crate) device: Device,
+    /// At least one.
+    pub(crate) devices: Vec<Device>,
     pub(crate) lanes: Option<usize>,
+    pub(crate) repeats: u64,
     pub(crate) on_corrupt: OnCorrupt,
+}
+
+/// How much of a suite to run.
+pub(crate) enum Part {
+    /// From pictures to a report.
+    All,
+    /// One of [`STAGES`].
+    Stage(String),
+    /// Training one expert of one row, counted from 0 over [`SuiteRun::tasks`].
+    Task(usize),
 }
 
 /// A suite with its folder, its rows and what runs it.
@@ -44,11 +64,12 @@ pub(crate) struct SuiteRun {
     pub(crate) folder: PathBuf,
     pub(crate) suite: Suite,
     pub(crate) resolver: Resolver,
-    /// The rows to train, in the suite's order.
+    /// The rows to train, in the suite's order, then the same again for every repeat.
     pub(crate) rows: Vec<Experiment>,
     pub(crate) data: Option<PathBuf>,
     pub(crate) first_stage: Option<PathBuf>,
-    pub(crate) device: Device,
+    /// Lane k computes on device k, counted round.
+    pub(crate) devices: Vec<Device>,
     pub(crate) lanes: usize,
     pub(crate) threads: usize,
     on_corrupt: OnCorrupt,
@@ -73,13 +94,21 @@ impl SuiteRun {
             .filter(|known| wanted.contains(&known.row))
             .map(|known| resolver.row(&suite, &known.row))
             .collect::<Result<Vec<_>>>()?;
+        let rows: Vec<Experiment> = (0..request.repeats)
+            .flat_map(|number| rows.iter().map(move |row| row.repeat(number)))
+            .collect();
         let folder = request.run.unwrap_or_else(|| {
             PathBuf::from("runs").join(format!("{}-{}", suite.name, resolver.scale.name))
         });
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let networks: usize = rows.iter().map(|row| row.experts.len()).sum();
         // One thread a network wastes nothing on waiting; a GPU is one lane with all threads.
-        let most = if request.device.is_cuda() { 1 } else { cores.min(networks).max(1) };
+        let devices = request.devices;
+        let most = if devices.len() > 1 || devices[0].is_cuda() {
+            devices.len()
+        } else {
+            cores.min(networks).max(1)
+        };
         let lanes = request.lanes.unwrap_or(most).max(1);
         Ok(Self {
             folder,
@@ -88,32 +117,31 @@ impl SuiteRun {
             rows,
             data: request.data,
             first_stage: request.first_stage,
-            device: request.device,
+            devices,
             lanes,
             threads: (cores / lanes).max(1),
             on_corrupt: request.on_corrupt,
         })
     }
 
-    /// Runs all stages, or one.
-    pub(crate) fn run(
-        &self,
-        only: Option<&str>,
-        progress: &Progress,
-        stop: &Stop,
-    ) -> Result<PathBuf> {
+    /// Runs all of it or a part; returns the report's folder.
+    pub(crate) fn run(&self, part: &Part, progress: &Progress, stop: &Stop) -> Result<PathBuf> {
         // Pictures come first: a folder is claimed for data that can be read.
         let pictures = Pictures::open(&self.rows[0].data, self.data.as_deref(), self.on_corrupt)?;
         self.claim_folder()?;
         let stages = Stages::open(&self.folder)?;
-        let wants = |stage: &str| only.is_none_or(|only| only == stage);
+        let wants = |stage: &str| match part {
+            Part::All => true,
+            Part::Stage(only) => only == stage,
+            Part::Task(_) => false,
+        };
         meme_torch::set_threads(self.threads)?;
         self.announce(progress);
 
         for sentence in &pictures.skipped {
             progress.say(format!("left out: {sentence}"));
         }
-        let first = First::open(&self.rows[0], self.first_stage.as_deref(), self.device)?;
+        let first = First::open(&self.rows[0], self.first_stage.as_deref(), self.devices[0])?;
         let latents = Latents::prepare(
             &self.rows[0],
             &pictures,
@@ -130,7 +158,11 @@ impl SuiteRun {
             latents: &latents,
             progress,
             stop,
+            reference: Mutex::new(None),
         };
+        if let Part::Task(number) = part {
+            train::one_task(&work, *number)?;
+        }
         if wants("train") {
             train::all_rows(&work)?;
         }
@@ -147,6 +179,14 @@ impl SuiteRun {
             report::write(&summary, &folder)?;
         }
         Ok(folder)
+    }
+
+    /// Every expert of every row, repeats included: what can be trained without regard to anything
+    /// else.
+    pub(crate) fn tasks(&self) -> Vec<(&Experiment, Expert)> {
+        let experts =
+            |row: &'_ Experiment| row.numbered().map(|(expert, _)| expert).collect::<Vec<_>>();
+        self.rows.iter().flat_map(|row| experts(row).into_iter().map(move |it| (row, it))).collect()
     }
 
     /// The run folder of one row.
@@ -216,9 +256,21 @@ pub(crate) struct Work<'a> {
     pub(crate) latents: &'a Latents,
     pub(crate) progress: &'a Progress,
     pub(crate) stop: &'a Stop,
+    /// Features of the held-out pictures, once somebody has needed them.
+    reference: Mutex<Option<Arc<Array2<f64>>>>,
+}
+
+thread_local! {
+    static LANE: Cell<usize> = const { Cell::new(0) };
 }
 
 impl Work<'_> {
+    /// The device of the lane that asks.
+    pub(crate) fn device(&self) -> Device {
+        let devices = &self.run.devices;
+        devices[LANE.get() % devices.len()]
+    }
+
     /// What the weights of a row depend on.
     pub(crate) fn training_inputs(&self, experiment: &Experiment) -> serde_json::Value {
         let identities: Vec<_> = experiment
@@ -229,7 +281,8 @@ impl Work<'_> {
     }
 
     /// Called first by every thread that computes.
-    pub(crate) fn enter_lane(&self) {
+    pub(crate) fn enter_lane(&self, lane: usize) {
+        LANE.set(lane);
         if let Err(error) = meme_torch::init_thread(self.run.threads) {
             self.progress.say(format!("threads: {error}"));
         }

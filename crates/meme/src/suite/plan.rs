@@ -88,7 +88,7 @@ impl SuiteRun {
         let batch = if macs > 1_000_000_000 { 1 } else { experiment.train.batch.min(16) as usize };
         let timed = Timed { architecture, height, width, batch };
         meme_torch::set_threads(self.threads)?;
-        training_rate(&timed, macs, self.device).map(|seconds| seconds / 3.0)
+        training_rate(&timed, macs, self.devices[0]).map(|seconds| seconds / 3.0)
     }
 }
 

@@ -48,7 +48,7 @@ pub(crate) fn all_rows(work: &Work<'_>) -> Result<()> {
     let inputs = json!({
         "here": here.iter().map(|row| &row.experts).collect::<Vec<_>>(),
         "paper": paper.iter().map(|row| &row.experts).collect::<Vec<_>>(),
-        "device": format!("{:?}", work.run.device),
+        "device": format!("{:?}", work.run.devices[0]),
     });
     let path = file(work);
     work.stages.once("speed", &inputs, std::slice::from_ref(&path), || {
@@ -96,7 +96,7 @@ fn row_seconds(work: &Work<'_>, rows: &[Experiment]) -> Result<Vec<f64>> {
         }
         places.push(own);
     }
-    let seconds = forward_seconds(&networks, work.run.device, work.stop)?;
+    let seconds = forward_seconds(&networks, work.run.devices[0], work.stop)?;
     Ok(places
         .iter()
         .map(|own| own.iter().map(|&network| seconds[network]).sum::<f64>() / own.len() as f64)

@@ -9,12 +9,13 @@ use ndarray::ArrayView3;
 
 use super::measure::{self, GRID};
 use super::speed::{self, RowSpeed};
-use super::{Work, train};
+use super::{MOST_REPEATS, Work, train};
 use crate::Result;
 use crate::experiment::{Experiment, Resolver, SuiteRow};
 use crate::pictures::first_pictures;
 use crate::report::{
-    DataReport, ExpertSpectrum, MachineReport, Report, RowReport, Spectrum, TrainedReport,
+    DataReport, ExpertSpectrum, MachineReport, Repeat, Report, RowReport, Spectrum, StepsReport,
+    TrainedReport, judge,
 };
 
 /// Pictures behind the data's power spectrum.
@@ -37,7 +38,7 @@ pub(super) fn collect(work: &Work<'_>) -> Result<Report> {
     measure::write_sheet(&folder.join("real.png"), &real)?;
     let scale = &run.resolver.scale;
     let sample = &run.rows[0].sample;
-    Ok(Report {
+    let mut report = Report {
         suite: run.suite.name.clone(),
         title: run.suite.title.clone(),
         scale: scale.name.clone(),
@@ -55,7 +56,10 @@ pub(super) fn collect(work: &Work<'_>) -> Result<Report> {
             describe(&sample.grid),
             if sample.clip { "clipped" } else { "not clipped" }
         ),
-    })
+        verdicts: Vec::new(),
+    };
+    report.verdicts = judge(&run.suite.claims, &report);
+    Ok(report)
 }
 
 /// A setting as it stands in a file, without the quotes and braces.
@@ -117,15 +121,58 @@ fn trained_report(work: &Work<'_>, row: &Experiment, folder: &Path) -> Result<Tr
     };
     let spectra: Option<Vec<ExpertSpectrum>> = measure::read(&run.path.join("spectra.json"))?;
     let validation: Option<Vec<(usize, f64)>> = measure::read(&run.path.join("validation.json"))?;
+    let spectra = spectra.unwrap_or_default();
+    let repeats = (0..MOST_REPEATS)
+        .map(|number| (number, row.repeat(number)))
+        .filter(|(_, row)| train::is_done(work, row))
+        .map(|(number, row)| repeat(work, number, &row))
+        .collect::<Result<Vec<_>>>()?;
+    let mut steps = Vec::new();
+    for &count in &work.run.suite.steps {
+        steps.extend(measure::read::<StepsReport>(&measure::steps_file(&run.path, count))?);
+    }
     Ok(TrainedReport {
         images: row.train.images,
         seconds: measure::training_seconds(work, row)?,
         curves: measure::curves(&run)?,
         validation: validation.unwrap_or_default(),
-        spectra: spectra.unwrap_or_default(),
+        spectra,
         grid,
         distance: measure::read(&run.path.join("distance.json"))?,
+        repeats,
+        steps,
+        sources: sources(&run.path),
     })
+}
+
+/// What one repeat of a row gave.
+fn repeat(work: &Work<'_>, number: u64, row: &Experiment) -> Result<Repeat> {
+    let folder = work.run.row_folder(row);
+    let validation: Option<Vec<(usize, f64)>> = measure::read(&folder.join("validation.json"))?;
+    let spectra: Option<Vec<ExpertSpectrum>> = measure::read(&folder.join("spectra.json"))?;
+    let spectra = spectra.unwrap_or_default();
+    let fall = match spectra.as_slice() {
+        [first, .., last] => Some(first.high_frequency() - last.high_frequency()),
+        _ => None,
+    };
+    Ok(Repeat {
+        number,
+        distance: measure::read(&folder.join("distance.json"))?,
+        validation: validation
+            .filter(|points| !points.is_empty())
+            .map(|points| points.iter().map(|point| point.1).sum::<f64>() / points.len() as f64),
+        high_frequency_fall: fall,
+    })
+}
+
+/// The files behind a row's numbers, relative to the report's folder.
+fn sources(run: &Path) -> Vec<PathBuf> {
+    let row = Path::new("..").join("rows").join(run.file_name().unwrap_or_default());
+    ["experiment.toml", "validation.json", "distance.json", "spectra.json", "samples", "steps"]
+        .into_iter()
+        .filter(|name| run.join(name).exists())
+        .map(|name| row.join(name))
+        .collect()
 }
 
 fn data(work: &Work<'_>) -> Result<DataReport> {
@@ -180,7 +227,7 @@ fn machine(work: &Work<'_>) -> Result<MachineReport> {
     Ok(MachineReport {
         processor: processor(),
         cores: std::thread::available_parallelism().map_or(1, usize::from),
-        device: meme_torch::device::device_name(work.run.device),
+        device: meme_torch::device::device_name(work.run.devices[0]),
         libtorch: meme_torch::device::libtorch_version()?,
         version: env!("CARGO_PKG_VERSION").into(),
         stages,

@@ -10,7 +10,7 @@ use crate::lanes::{self, Job};
 use crate::progress::thousands;
 use crate::run::expert_folder;
 use crate::training::{Training, train_expert};
-use crate::{Result, stages};
+use crate::{Error, Result, stages};
 
 /// A pass over an image costs about three forward passes: one forward, two backward.
 const PASSES: f64 = 3.0;
@@ -44,7 +44,20 @@ pub(crate) fn all_rows(work: &Work<'_>) -> Result<()> {
             jobs.push(end_of_round(work, row, round == rounds, until, after));
         }
     }
-    lanes::run(jobs, work.run.lanes, work.stop, &|| work.enter_lane())
+    lanes::run(jobs, work.run.lanes, work.stop, &|lane| work.enter_lane(lane))
+}
+
+/// Trains one expert of one row to its end and writes nothing that another task writes too.
+pub(super) fn one_task(work: &Work<'_>, number: usize) -> Result<()> {
+    let tasks = work.run.tasks();
+    let Some(&(row, expert)) = tasks.get(number) else {
+        let last = tasks.len().saturating_sub(1);
+        return Err(Error::Usage(format!("--task {number}: there are tasks 0 to {last}")));
+    };
+    let cost = costs(row)?.iter().find(|known| known.0 == expert).map_or(0.0, |known| known.1);
+    work.progress.add_work(cost);
+    let portion = Portion { expert, from: 0, until: row.train.images, work: cost };
+    (portion_job(work, row, portion, Vec::new())?.work)()
 }
 
 fn stage(row: &Experiment) -> String {
@@ -95,7 +108,7 @@ fn portion_job<'a>(
         let training = Training {
             run: &run,
             latents: work.latents,
-            device: work.run.device,
+            device: work.device(),
             progress: work.progress,
             stop: work.stop,
         };
