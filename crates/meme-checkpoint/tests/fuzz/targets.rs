@@ -158,7 +158,7 @@ fn entries(name: &str) -> (Vec<u8>, Vec<(String, Vec<u8>)>) {
         std::io::copy(&mut entry, &mut bytes).unwrap();
         if name.ends_with("/data.pkl") {
             pickle = bytes;
-        } else if let Some((_, storage)) = name.split_once("/data/") {
+        } else if let Some((_, storage)) = name.rsplit_once("data/") {
             storages.push((storage.to_owned(), bytes));
         }
     }
@@ -199,7 +199,7 @@ pub(crate) fn archives(test: &str, seconds: u64) {
         b"PK\x05\x06",
         b"PK\x06\x06",
         b"data.pkl",
-        b"/data/0",
+        b"data/0",
         b"../",
     ];
     torch_files(test, seconds, seeds, words);
