@@ -4,7 +4,7 @@
 
 use meme_router::{Assignment, Expert, Index, Intervals, put_back, split};
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
+pub(crate) fn main() -> Result<(), Box<dyn std::error::Error>> {
     let intervals = Intervals::uniform(4, 1000)?;
     let assignment = Assignment::soft(4)?;
     assignment.check(&intervals)?;

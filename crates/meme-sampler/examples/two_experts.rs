@@ -6,7 +6,7 @@ use meme_sampler::{Ensemble, Plan, Resident, SampleNoise, Sampler, unwatched};
 use meme_schedule::{Grid, Parametrisation, Schedule, ScheduleConfig};
 use meme_torch::tch::{Device, Kind, Tensor};
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
+pub(crate) fn main() -> Result<(), Box<dyn std::error::Error>> {
     let schedule = Schedule::new(&ScheduleConfig::ldm())?;
     // The data: half of the points at (1, 1), half at (-1, -1). The perfect answer for them is
     // x0 = tanh(sum of signal x / noise^2), the same for both coordinates.

@@ -4,7 +4,7 @@
 
 use meme_schedule::{Grid, LossWeight, Parametrisation, Schedule, ScheduleConfig};
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
+pub(crate) fn main() -> Result<(), Box<dyn std::error::Error>> {
     let config: ScheduleConfig = toml::from_str("kind = 'cosine'\nsteps = 1000")?;
     let schedule = Schedule::new(&config)?;
     let parametrisation = Parametrisation::Velocity;
