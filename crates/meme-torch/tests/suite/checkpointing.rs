@@ -66,7 +66,7 @@ impl Net {
                 } else {
                     block(&h, &embedding).unwrap()
                 };
-                all = all + &h;
+                all += &h;
             }
             all.square().mean(Kind::Float)
         };
