@@ -73,6 +73,7 @@ pub struct DiffusionBatch {
     target: Vec<f32>,
     weights: Vec<f32>,
     indices: Vec<Index>,
+    images: Range<u64>,
 }
 
 impl Batches for DiffusionConfig {
@@ -88,7 +89,7 @@ impl Batches for DiffusionConfig {
         let mut indices = Vec::with_capacity(count);
         let order = self.order()?;
         let rows = noisy.chunks_exact_mut(size).zip(target.chunks_exact_mut(size));
-        for (image, (noisy, target)) in images.zip(rows) {
+        for (image, (noisy, target)) in images.clone().zip(rows) {
             let index = order.at(image).index;
             self.data.read(index, noisy)?;
             if let Some(position) = noisy.iter().position(|value| !value.is_finite()) {
@@ -116,7 +117,7 @@ impl Batches for DiffusionConfig {
             weights.push(self.weight.of(self.parametrisation, alpha_bar) as f32);
             indices.push(index);
         }
-        Ok(DiffusionBatch { shape, noisy, target, weights, indices })
+        Ok(DiffusionBatch { shape, noisy, target, weights, indices, images })
     }
 }
 
@@ -134,6 +135,51 @@ pub struct HeldOut {
     pub seed: u64,
 }
 
+/// A network in training: a closure of noisy images and indices is one, and [`PerImage`] where it
+/// also asks which images it sees.
+pub trait InTraining {
+    /// Its answer to noisy images `[B, C, H, W]` at 0-based indices `[B]` (int64). `images` are the
+    /// counters of the images that it learns from, one a row; none where it is only validated.
+    ///
+    /// # Errors
+    /// Whatever the network can fail with.
+    fn answer(
+        &mut self,
+        noisy: &Tensor,
+        indices: &Tensor,
+        images: Option<Range<u64>>,
+    ) -> Result<Tensor, Error>;
+}
+
+impl<F: FnMut(&Tensor, &Tensor) -> Result<Tensor, Error>> InTraining for F {
+    fn answer(
+        &mut self,
+        noisy: &Tensor,
+        indices: &Tensor,
+        _: Option<Range<u64>>,
+    ) -> Result<Tensor, Error> {
+        self(noisy, indices)
+    }
+}
+
+/// A closure that also takes the counters of the images that it learns from (none where it is only
+/// validated): dropout is drawn from them, and so repeats however batches are cut.
+pub struct PerImage<F>(pub F);
+
+impl<F> InTraining for PerImage<F>
+where
+    F: FnMut(&Tensor, &Tensor, Option<Range<u64>>) -> Result<Tensor, Error>,
+{
+    fn answer(
+        &mut self,
+        noisy: &Tensor,
+        indices: &Tensor,
+        images: Option<Range<u64>>,
+    ) -> Result<Tensor, Error> {
+        (self.0)(noisy, indices, images)
+    }
+}
+
 /// The loss of one expert: weighted mean squared error between the network's output and what its
 /// parametrisation asks for, at timesteps drawn by the expert's assignment.
 pub struct Diffusion<N> {
@@ -142,11 +188,9 @@ pub struct Diffusion<N> {
     network: N,
 }
 
-impl<N> Diffusion<N>
-where
-    N: FnMut(&Tensor, &Tensor) -> Result<Tensor, Error>,
-{
-    /// `network` takes noisy images `[B, C, H, W]` and 0-based indices `[B]` (int64).
+impl<N: InTraining> Diffusion<N> {
+    /// `network` takes noisy images `[B, C, H, W]` and 0-based indices `[B]` (int64), and in
+    /// [`PerImage`] the images' counters.
     ///
     /// # Errors
     /// [`Error::Data`] where the data is empty or the schedule and the intervals disagree on T.
@@ -187,10 +231,7 @@ where
     }
 }
 
-impl<N> Objective for Diffusion<N>
-where
-    N: FnMut(&Tensor, &Tensor) -> Result<Tensor, Error>,
-{
+impl<N: InTraining> Objective for Diffusion<N> {
     type Batch = DiffusionBatch;
 
     fn batches(&self) -> Arc<dyn Batches<Batch = DiffusionBatch>> {
@@ -210,7 +251,7 @@ where
         let weights = meme_torch::from_f32(&batch.weights, &shape[..1], device)?;
         let indices: Vec<i64> = batch.indices.iter().map(|index| index.get() as i64).collect();
         let indices = Tensor::from_slice(&indices).to(device);
-        let output = (self.network)(&noisy, &indices)?;
+        let output = self.network.answer(&noisy, &indices, Some(batch.images.clone()))?;
         let per_image = squared_error(&output, &target)? * weights;
         let buckets = batch.indices.iter().map(|&index| self.config.bucket_of(index)).collect();
         Ok(Loss { per_image, buckets })
@@ -230,7 +271,7 @@ where
         };
         let ask = |noisy: &Tensor, indices: &[Index]| {
             let indices: Vec<i64> = indices.iter().map(|index| index.get() as i64).collect();
-            network(noisy, &Tensor::from_slice(&indices).to(config.device))
+            network.answer(noisy, &Tensor::from_slice(&indices).to(config.device), None)
         };
         let Some(losses) = validation.losses(&held_out.indices, ask, stop)? else {
             return Ok(None);
