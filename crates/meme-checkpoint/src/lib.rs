@@ -67,6 +67,9 @@
 //!   tests run a model of a disk that forgets everything else.
 //! * A truncated file, a flipped bit, a missing file, a damaged manifest: refused, the file named. A
 //!   hash is no signature: it shows accidents, not intent.
+//! * A hostile file is refused or read, within memory in proportion to its size, and its names are
+//!   shown without the control characters they may hold. The tests feed every reader with mutations
+//!   of valid files in a process of limited memory; half a minute of that comes with the slow tests.
 
 #![deny(missing_docs)]
 
