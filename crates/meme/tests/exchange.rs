@@ -80,16 +80,17 @@ fn forward(run: &Path, number: usize, x: &TensorData, timesteps: &TensorData) ->
     no_grad(|| network.forward(&tensor(x), &indices, &mut Options::default())).unwrap()
 }
 
-/// Latent and picture of an imported first stage.
-fn first_stage(file: &Path, config: &FirstStageConfig, image: &TensorData) -> (Tensor, Tensor) {
+/// The latent of `image`, and the picture of `latent`, by an imported first stage.
+fn first_stage(
+    file: &Path,
+    config: &FirstStageConfig,
+    image: &TensorData,
+    latent: &TensorData,
+) -> (Tensor, Tensor) {
     let mut parameters = Parameters::blank(Device::Cpu);
     let stage = FirstStage::new(&parameters.root(), config).unwrap();
     parameters.load(&read_safetensors(file).unwrap().tensors).unwrap();
-    no_grad(|| {
-        let latent = stage.encode(&tensor(image)).unwrap();
-        let decoded = stage.decode(&latent).unwrap();
-        (latent, decoded)
-    })
+    no_grad(|| (stage.encode(&tensor(image)).unwrap(), stage.decode(&tensor(latent)).unwrap()))
 }
 
 fn config_of(run: &Path) -> FirstStageConfig {
@@ -106,7 +107,12 @@ fn a_pipeline_of_diffusers_gives_the_same_numbers_and_goes_out_again_as_it_came(
     let error = difference(&output, &tensor(&expected.tensors["output"]));
     assert!(error < 1e-5, "the network differs by {error:e}");
     let file = run.join("first-stage.safetensors");
-    let (latent, decoded) = first_stage(&file, &config_of(&run), &expected.tensors["image"]);
+    let (latent, decoded) = first_stage(
+        &file,
+        &config_of(&run),
+        &expected.tensors["image"],
+        &expected.tensors["quantised"],
+    );
     for (name, found) in [("latent", latent), ("decoded", decoded)] {
         let error = difference(&found, &tensor(&expected.tensors[name]));
         assert!(error < 1e-5, "{name} differs by {error:e}");
@@ -220,7 +226,8 @@ fn a_kl_autoencoder_becomes_a_first_stage_file_with_the_same_numbers() {
     let config: FirstStageConfig = serde_json::from_value(said["first_stage"].clone()).unwrap();
     let expected = expected();
     let file = folder.path().join("vae.safetensors");
-    let (latent, decoded) = first_stage(&file, &config, &expected.tensors["image"]);
+    let (latent, decoded) =
+        first_stage(&file, &config, &expected.tensors["image"], &expected.tensors["kl_latent"]);
     for (name, found) in [("kl_latent", latent), ("kl_decoded", decoded)] {
         let error = difference(&found, &tensor(&expected.tensors[name]));
         assert!(error < 1e-5, "{name} differs by {error:e}");
@@ -405,7 +412,12 @@ fn the_network_of_ldm_on_ffhq_gives_the_same_numbers_and_goes_out_again() {
     eprintln!("network: {error:e}");
     assert!(error < 1e-5, "the network differs by {error:e}");
     let file = run.join("first-stage.safetensors");
-    let (latent, decoded) = first_stage(&file, &config_of(&run), &expected.tensors["image"]);
+    let (latent, decoded) = first_stage(
+        &file,
+        &config_of(&run),
+        &expected.tensors["image"],
+        &expected.tensors["quantised"],
+    );
     for (name, found) in [("latent", latent), ("decoded", decoded)] {
         let error = difference(&found, &tensor(&expected.tensors[name]));
         eprintln!("{name}: {error:e}");

@@ -21,7 +21,7 @@ mod source;
 mod space;
 mod unpack;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 pub(crate) use self::options::{Options, parse};
 pub(crate) use self::problem::Problem;
@@ -50,7 +50,7 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<(), Error>
         return Err(Error::Usage(usage::unknown("download", name, &sources.names())));
     };
     let root = options.to.clone().unwrap_or_else(|| workspace.root.join("data"));
-    Ok(Download::new(source, root, options)?.run()?)
+    Ok(Download::new(source, &root, options)?.run()?)
 }
 
 /// One source on its way into its folder.
@@ -63,7 +63,7 @@ struct Download<'a> {
 }
 
 impl<'a> Download<'a> {
-    fn new(source: &'a Source, root: PathBuf, options: &'a Options) -> Result<Self> {
+    fn new(source: &'a Source, root: &Path, options: &'a Options) -> Result<Self> {
         if !options.accept_licence && !source.is_by_hand() {
             return Err(Problem::Licence(format!(
                 "{}\n\n  licence: {}\n  {}\n\n{}\n\n  Nothing was downloaded. Agree with --accept-licence:\n    \
@@ -78,7 +78,7 @@ impl<'a> Download<'a> {
         let agent = http::agent(options.patience)?;
         let client = Client { agent, patience: options.patience, tries: options.tries };
         let folder = root.join(&source.name);
-        Ok(Download { source, folder, options, client, lock: Lock::open(&root)? })
+        Ok(Download { source, folder, options, client, lock: Lock::open(root)? })
     }
 
     fn run(mut self) -> Result<()> {

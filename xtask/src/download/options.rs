@@ -81,11 +81,11 @@ pub(crate) fn parse(arguments: &[String]) -> Result<Options, Error> {
             }
             "--patience" => {
                 options.patience =
-                    Duration::from_secs_f64(number(option, &value()?, 0.01, 86_400.0)?)
+                    Duration::from_secs_f64(number(option, &value()?, 0.01, 86_400.0)?);
             }
             "--tries" => options.tries = number(option, &value()?, 1.0, 1000.0)?.trunc() as u32,
             "--connections" => {
-                options.connections = number(option, &value()?, 1.0, 64.0)?.trunc() as usize
+                options.connections = number(option, &value()?, 1.0, 64.0)?.trunc() as usize;
             }
             other if other.starts_with('-') => {
                 return Err(Error::Usage(usage::unknown("option", other, &KNOWN)));

@@ -23,7 +23,7 @@ fn a_connection_that_drops_again_and_again_is_resumed_where_it_broke() {
     assert!(sandbox.read("a.bin") == body);
     assert_eq!(sandbox.names(), ["a.bin"]);
     let requests = server.requests();
-    let asked: Vec<Option<usize>> = requests.iter().map(|request| request.from()).collect();
+    let asked: Vec<Option<usize>> = requests.iter().map(crate::server::Request::from).collect();
     assert_eq!(asked, [None, Some(100_000), Some(200_000), Some(300_000), Some(400_000)]);
     assert_eq!(requests[1].header("if-range"), Some("\"1\""));
 }

@@ -77,7 +77,9 @@ def answers(network, first, side, batch, extra=None):
     factor = 2 ** (len(first.config.block_out_channels) - 1)
     image = torch.rand(1, 3, side * factor, side * factor, generator=generator) * 2 - 1
     latent = first.encode(image).latents
-    found |= {"image": image, "latent": latent, "decoded": first.decode(latent).sample}
+    # A position may lie as far from two vectors as float32 can tell; a vector itself is nearest to itself alone.
+    quantised = first.quantize(latent)[0]
+    found |= {"image": image, "latent": latent, "quantised": quantised, "decoded": first.decode(quantised).sample}
     if extra is not None:
         moments = extra.encode(image).latent_dist.mean
         found |= {"kl_latent": moments * extra.config.scaling_factor, "kl_decoded": extra.decode(moments).sample}
