@@ -2,13 +2,15 @@
 
 use std::str::FromStr;
 
+use meme_blocks::{InferenceUNet, UNet};
 use meme_checkpoint::VerifiedFolder;
 use meme_router::{Expert, Index};
 use meme_sampler::{Denoiser, Ensemble, ExpertSource, Loaded, Loader, Paged, Resident, Room};
-use meme_torch::tch::{Device, Tensor};
+use meme_torch::Precision;
+use meme_torch::tch::{Device, Kind, Tensor};
 
-use crate::Result;
 use crate::run::{Network, RunFolder};
+use crate::{Error, Result};
 
 /// How many experts are in memory at once.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -47,16 +49,18 @@ impl FromStr for Residency {
     }
 }
 
-/// Where a run's experts are put.
-#[derive(Debug, Clone, Copy)]
+/// Where a run's experts are put, and what they compute in.
+#[derive(Debug, Clone)]
 pub(crate) struct Placement {
     pub(crate) device: Device,
     pub(crate) residency: Residency,
+    /// One for all experts, or one for each, expert 1's first.
+    pub(crate) precision: Vec<Precision>,
 }
 
 impl From<Device> for Placement {
     fn from(device: Device) -> Self {
-        Self { device, residency: Residency::All }
+        Self { device, residency: Residency::All, precision: vec![Precision::F32] }
     }
 }
 
@@ -66,16 +70,23 @@ pub(crate) struct Trained {
     experiment: crate::experiment::Experiment,
     /// Expert 1's first.
     checkpoints: Vec<(VerifiedFolder, u64)>,
-    device: Device,
+    placement: Placement,
 }
 
 impl Trained {
     /// Finds the newest checkpoint of every expert and checks it.
-    pub(crate) fn open(run: &RunFolder, device: Device) -> Result<Self> {
+    pub(crate) fn open(run: &RunFolder, placement: impl Into<Placement>) -> Result<Self> {
+        let placement = placement.into();
         let experiment = run.experiment.clone();
+        let (given, experts) = (placement.precision.len(), experiment.experts.len());
+        if given != 1 && given != experts {
+            return Err(Error::Usage(format!(
+                "--precision: {given} values for {experts} experts; give one for all, or one each"
+            )));
+        }
         let checkpoints = experiment.numbered().map(|(expert, _)| run.newest(expert));
         let checkpoints = checkpoints.collect::<Result<_>>()?;
-        Ok(Self { experiment, checkpoints, device })
+        Ok(Self { experiment, checkpoints, placement })
     }
 
     /// What the weights are: images seen by each expert, and the hashes of their files.
@@ -85,19 +96,28 @@ impl Trained {
             let hashes: Vec<&str> = files.map(|(_, record)| record.blake3.as_str()).collect();
             serde_json::json!({"images": images, "hashes": hashes})
         });
-        experts.collect()
+        let experts: Vec<serde_json::Value> = experts.collect();
+        serde_json::json!({"experts": experts, "precision": self.placement.precision})
     }
 
-    fn network(&self, expert: Expert) -> Result<Network> {
+    fn precision(&self, expert: Expert) -> Precision {
+        let each = &self.placement.precision;
+        each.get(expert.position()).or(each.first()).copied().unwrap_or_default()
+    }
+
+    fn network(&self, expert: Expert) -> Result<Drawing> {
         let unknown = || meme_router::Error::UnknownExpert { expert, experts: self.experts() };
         let (checkpoint, _) = self.checkpoints.get(expert.position()).ok_or_else(unknown)?;
-        Network::read(&self.experiment, expert, checkpoint, self.device)
+        let architecture = Network::architecture(&self.experiment, expert)?;
+        let weights = meme_trainer::read_ema(checkpoint)?.tensors;
+        let (device, precision) = (self.placement.device, self.precision(expert));
+        Ok(Drawing(UNet::for_inference(architecture, &weights, device, precision)?))
     }
 
     /// All experts behind one denoiser.
-    pub(crate) fn ensemble(self, residency: Residency) -> Result<Ensemble<Experts>> {
+    pub(crate) fn ensemble(self) -> Result<Ensemble<Experts>> {
         let intervals = self.experiment.intervals.clone();
-        let room = match residency {
+        let room = match self.placement.residency {
             Residency::All => None,
             Residency::Next => Some(Room::Next),
             Residency::Bytes(bytes) => Some(Room::Bytes(bytes)),
@@ -126,7 +146,8 @@ impl Loader for Trained {
             let [_, height, width] = self.experiment.latent_shape()?;
             let architecture = Network::architecture(&self.experiment, expert)?;
             let values = meme_blocks::count(architecture, height, width)?.parameters;
-            Ok(values * std::mem::size_of::<f32>() as u64)
+            let each = self.precision(expert).kind().elt_size_in_bytes();
+            Ok(values * each as u64)
         };
         sizes(expert).map_err(meme_sampler::Error::denoiser)
     }
@@ -136,9 +157,26 @@ impl Loader for Trained {
     }
 }
 
-impl Denoiser for Network {
+/// An expert in the form for sampling.
+struct Drawing(InferenceUNet);
+
+impl Denoiser for Drawing {
     fn denoise(&mut self, x: &Tensor, indices: &[Index]) -> meme_sampler::Result<Tensor> {
-        self.forward(x, indices).map_err(meme_sampler::Error::denoiser)
+        let numbers: Vec<i64> = indices.iter().map(|index| index.get() as i64).collect();
+        let answer = match numbers.first() {
+            // As while sampling: one embedding for all. Filled where the tensor lies, because a copy
+            // from the host would have the host wait for the GPU at every step.
+            Some(first) if numbers.iter().all(|number| number == first) => {
+                let index = Tensor::f_full([1], *first, (Kind::Int64, x.device()))?;
+                let embedding = self.0.time_embedding(&index, None);
+                embedding.and_then(|embedding| self.0.forward_with_embedding(x, &embedding, None))
+            }
+            _ => {
+                let shape = [numbers.len() as i64];
+                self.0.forward(x, &meme_torch::from_i64(&numbers, &shape, x.device())?, None)
+            }
+        };
+        answer.map_err(meme_sampler::Error::denoiser)
     }
 }
 

@@ -61,17 +61,18 @@ impl<'a> Sampling<'a> {
         placement: impl Into<Placement>,
         stop: &'a Stop,
     ) -> Result<Self> {
-        let Placement { device, residency } = placement.into();
+        let placement = placement.into();
+        let device = placement.device;
         let experiment = &run.experiment;
         let schedule = Schedule::new(&experiment.schedule)?;
         let indices = config.grid.on(&schedule, config.steps)?;
         let threshold = if config.clip { Threshold::Clip { bound: 1.0 } } else { Threshold::None };
         let plan =
             Plan::new(&schedule, &indices, experiment.parametrisation)?.threshold(threshold)?;
-        let trained = Trained::open(run, device)?;
+        let trained = Trained::open(run, placement)?;
         Ok(Self {
             weights: trained.identity(),
-            ensemble: trained.ensemble(residency)?,
+            ensemble: trained.ensemble()?,
             first,
             config: config.clone(),
             plan,
