@@ -1,15 +1,18 @@
 //! Training one expert of a run.
 
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use meme_blocks::Dropout;
+use meme_random::{Purpose, Stream};
 use meme_router::{Expert, Index};
 use meme_schedule::Schedule;
 use meme_torch::tch::{Device, Tensor};
 use meme_trainer::tensorboard::{Picture, TensorBoard};
 use meme_trainer::{
-    Diffusion, DiffusionConfig, HeldOut, Observer, Outcome, StepReport, Stop, Timing, Trainer,
-    Validated, Window,
+    Diffusion, DiffusionConfig, HeldOut, Observer, Outcome, PerImage, StepReport, Stop, Timing,
+    Trainer, Validated, Window,
 };
 
 use crate::experiment::Experiment;
@@ -65,6 +68,7 @@ pub(crate) fn train_expert_as(
     let experiment = &run.experiment;
     let Network { parameters, unet } = Network::untrained(experiment, expert, device)?;
     let checkpointing = experiment.train.activation_checkpointing;
+    let seed = experiment.train.seed;
     let objective = Diffusion::new(
         DiffusionConfig {
             data: Arc::clone(&latents.train) as _,
@@ -79,10 +83,15 @@ pub(crate) fn train_expert_as(
             buckets: BUCKETS,
             device,
         },
-        move |noisy: &Tensor, indices: &Tensor| {
-            let mut options = meme_blocks::Options { checkpointing, ..Default::default() };
+        PerImage(move |noisy: &Tensor, indices: &Tensor, images: Option<Range<u64>>| {
+            let mut masks = images.map(|images| Masks { seed, expert, images });
+            let mut options = meme_blocks::Options {
+                checkpointing,
+                dropout: masks.as_mut().map(|masks| masks as &mut dyn Dropout),
+                ..Default::default()
+            };
             unet.forward(noisy, indices, &mut options).map_err(meme_trainer::Error::objective)
-        },
+        }),
     )?
     .with_held_out(held_out(experiment, expert, latents)?)?;
     let folder = run.expert_folder(expert);
@@ -102,6 +111,27 @@ pub(crate) fn train_expert_as(
     match outcome? {
         Outcome::Reached => Ok(()),
         Outcome::Stopped => Err(Error::Stopped),
+    }
+}
+
+/// The dropout masks of one batch: those of an image are a function of its counter, of the expert and
+/// of the block, so that they repeat however batches are cut and runs are stopped.
+struct Masks {
+    seed: u64,
+    expert: Expert,
+    images: Range<u64>,
+}
+
+impl Dropout for Masks {
+    fn mask(&mut self, block: &str, map: &Tensor, rate: f64) -> Result<Tensor, meme_blocks::Error> {
+        let stream = |image: u64| {
+            let counter = meme_torch::name_counter(&format!("{block}, image {image}"));
+            Stream::new(self.seed, Purpose::Dropout, self.expert.number(), counter)
+        };
+        let streams: Vec<Stream> = self.images.clone().map(stream).collect();
+        let size = map.size();
+        let mask = meme_torch::dropout_mask(&streams, &size[1..], rate, map.device())?;
+        Ok(meme_torch::channels_last(&mask)?.f_to_kind(map.kind())?)
     }
 }
 
@@ -179,5 +209,30 @@ impl Observer for Watcher<'_> {
                 100.0 * timing.data_share()
             ));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use meme_torch::tch::Kind;
+
+    #[test]
+    fn dropout_of_an_image_is_the_same_in_any_batch_and_another_in_any_other_block() {
+        let draw = |expert, block: &str, images: Range<u64>| {
+            let map = Tensor::zeros(
+                [(images.end - images.start) as i64, 8, 4, 4],
+                (Kind::Float, Device::Cpu),
+            );
+            let expert = Expert::new(expert).unwrap();
+            Masks { seed: 5, expert, images }.mask(block, &map, 0.25).unwrap()
+        };
+        let together = draw(1, "middle.first", 6..10);
+        let alone = draw(1, "middle.first", 8..9);
+        assert!(together.narrow(0, 2, 1) == alone);
+        assert!(alone != draw(1, "middle.last", 8..9));
+        assert!(alone != draw(2, "middle.first", 8..9));
+        let mean = together.mean(Kind::Double).double_value(&[]);
+        assert!((mean - 1.0).abs() < 0.1, "{mean}");
     }
 }
