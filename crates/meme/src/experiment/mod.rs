@@ -127,7 +127,7 @@ impl Experiment {
                 self.intervals.steps()
             ));
         }
-        let [channels, ..] = self.latent_shape().map_err(|error| error.to_string())?;
+        let [channels, height, width] = self.latent_shape().map_err(|error| error.to_string())?;
         for (position, expert) in self.experts.iter().enumerate() {
             if expert.in_channels != channels || expert.out_channels != channels {
                 return Err(format!(
@@ -137,6 +137,9 @@ impl Experiment {
                     expert.out_channels
                 ));
             }
+            expert
+                .fits(height, width)
+                .map_err(|error| format!("expert {}: {error}", position + 1))?;
         }
         if self.sample.count == 0 || self.sample.batch == 0 {
             return Err("sample.count and sample.batch must be at least 1".into());
