@@ -88,7 +88,7 @@ pub(crate) fn single_tensors(test: &str, seconds: u64) {
         std::fs::write(&path, bytes).unwrap();
         let whole = read_safetensors(&path);
         let mut file = SafetensorsFile::open(&path).map_err(|error| error.to_string())?;
-        for (name, tensor) in whole.iter().flat_map(|tensors| tensors.iter()) {
+        for (name, tensor) in whole.iter().flat_map(meme_checkpoint::Tensors::iter) {
             assert_eq!(&file.read(name).unwrap(), tensor);
         }
         Ok(())

@@ -3,6 +3,7 @@
 //! Each reader is run for a second among the ordinary tests, and for half a minute by
 //! `cargo xtask test --slow`.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
+#![allow(clippy::ptr_arg, reason = "other repairs change a file's length")]
 
 #[path = "../../../meme-checkpoint/tests/fuzz/engine.rs"]
 mod engine;
