@@ -257,7 +257,6 @@ fn default_norm_groups() -> usize {
     32
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
 fn is_zero(number: &usize) -> bool {
     *number == 0
 }
