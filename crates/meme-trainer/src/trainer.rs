@@ -396,7 +396,7 @@ impl<O: Objective> Trainer<O> {
 
     /// Wall times since the last line, at the end of a window or of a portion.
     fn note_timing(&mut self) -> Result<(), Error> {
-        if self.timing.count > 0 {
+        if self.timing != Timing::default() {
             self.timing.images = self.images;
             self.append("timing.jsonl", &self.timing)?;
             self.timing = Timing::default();

@@ -58,6 +58,38 @@ fn unknown_names_are_answered_with_the_known_ones() {
 }
 
 #[test]
+fn other_values_are_refused_before_anything_is_written_and_recorded_where_they_are_meant() {
+    let folder = empty();
+    let train = |more: &[&str]| {
+        let all = ["train", "ffhq/iu-ldm-s", "--run", "run", "--scale", "smoke", "--device", "cpu"];
+        let faces = ["--set", "data.faces=24", "--set", "data.validation=8"];
+        let arguments: Vec<&str> = all.iter().chain(&faces).chain(more).copied().collect();
+        say(&arguments, folder.path())
+    };
+    let experiment = || std::fs::read(folder.path().join("run/experiment.toml")).unwrap();
+    let first = train(&["--set", "train.images=16"]);
+    assert!(first.starts_with("exit code: 0"), "{first}");
+    let before = experiment();
+    let other = ["--set", "train.images=32", "--set", "train.learning_rate=5e-4"];
+    let refused = train(&other);
+    assert!(refused.starts_with("exit code: 1"), "{refused}");
+    let difference = "expert 1: train.learning_rate: was 0.001, now 0.0005";
+    assert!(refused.contains(difference) && refused.contains("--accept-changes"), "{refused}");
+    assert_eq!(experiment(), before);
+    let wider =
+        train(&["--accept-changes", "--set", "data.resolution=16", "--set", "train.images=32"]);
+    assert!(!wider.starts_with("exit code: 0"), "{wider}");
+    assert_eq!(experiment(), before);
+    let accepted = train(&[&other[..], &["--accept-changes"]].concat());
+    assert!(accepted.starts_with("exit code: 0"), "{accepted}");
+    assert!(accepted.contains(&format!("changed: {difference}")), "{accepted}");
+    let inspected = say(&["inspect", "run/expert-1/checkpoints/000000032"], folder.path());
+    let sentence = "after 16 images, train.learning_rate: was 0.001, now 0.0005";
+    assert!(inspected.contains(sentence), "{inspected}");
+    assert!(inspected.contains("After 32 images in 2 updates, of 32 asked for."), "{inspected}");
+}
+
+#[test]
 fn a_broken_file_shows_the_line() {
     let folder = empty();
     let path = folder.path().join("mine.toml");
