@@ -65,6 +65,9 @@ impl RunFolder {
         for (expert, _) in experiment.numbered() {
             let identity = experiment.identity(expert, latents);
             let folder = expert_folder(path, expert);
+            if crate::exchange::is_imported(&folder)? {
+                continue; // it was not trained here, and is not going to be
+            }
             let changes = meme_trainer::changes(&folder, &experiment.train, &identity)?;
             if !changes.is_empty() {
                 changed.push((expert, changes));

@@ -186,6 +186,8 @@ fn an_imported_pipeline_is_sampled_and_analysed_like_any_run() {
     );
     meme(&["analyze", "run", "--count", "2", "--device", "cpu"], folder.path());
     assert!(folder.path().join("run/analysis/spectra.csv").exists());
+    let train = ["train", "run/experiment.toml", "--run", "run", "--device", "cpu"];
+    refused(&train, folder.path(), &["expert-1: it was imported without an optimizer's state"]);
 }
 
 #[test]

@@ -54,6 +54,9 @@ impl Train {
             output::text(&dry_run::plan(&experiment, &experts, device)?);
             return Ok(());
         }
+        for expert in &experts {
+            crate::exchange::refuse_training(&self.run, *expert)?;
+        }
         let pictures = self.pictures.open(&experiment.data, &context.progress)?;
         RunFolder::refuse_another(&self.run, &experiment)?;
         let first = self.first_stage.open(&experiment, device)?;

@@ -28,7 +28,7 @@ pub(crate) use first_stage::FirstStageWeights;
 pub(crate) use place::{Placement, place};
 use weights::Weights;
 
-use crate::run::RunFolder;
+use crate::run::{RunFolder, expert_folder};
 use crate::{Error, Result};
 
 /// Where an imported first stage lies in a run folder.
@@ -133,6 +133,22 @@ fn newest(run: &RunFolder, expert: Expert) -> Result<VerifiedFolder> {
     let number = usize::from(expert.number());
     let missing = || Error::NotTrained { run: run.path.clone(), expert: number };
     newest.map(|(checkpoint, _)| checkpoint).ok_or_else(missing)
+}
+
+/// Whether the expert in `folder` was imported.
+pub(crate) fn is_imported(folder: &Path) -> Result<bool> {
+    let newest = meme_trainer::newest_checkpoint(folder)?;
+    Ok(newest.is_some_and(|(checkpoint, _)| checkpoint.extra()["imported"].is_object()))
+}
+
+/// Refuses to train an expert that was imported: nothing is known of its optimizer.
+pub(crate) fn refuse_training(run: &Path, expert: Expert) -> Result<()> {
+    let folder = expert_folder(run, expert);
+    if is_imported(&folder)? {
+        let reason = "it was imported without an optimizer's state, so training cannot go on from it; --expert N trains another one";
+        return Err(refused(&folder, reason));
+    }
+    Ok(())
 }
 
 impl NetworkWeights {
