@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::Read as _;
 use std::path::Path;
 
-use md5::Md5;
+use md5::Md5; // of the package md-5
 use sha2::{Digest as _, Sha256};
 
 use super::bar::Bar;
