@@ -62,7 +62,7 @@ impl UNet {
     /// Builds the network's parameters on `root`.
     ///
     /// # Errors
-    /// [`Error::Architecture`] where the description breaks a rule, [`Error::Layer`] where a name is taken.
+    /// [`Error::Architecture`](crate::Error::Architecture) where the description breaks a rule, [`Error::Layer`](crate::Error::Layer) where a name is taken.
     pub fn new(root: &Path<'_>, architecture: &Architecture) -> Result<Self> {
         let plan = Plan::new(architecture)?;
         let finest = architecture.channels(0);
@@ -86,9 +86,9 @@ impl UNet {
     /// ([B, 2 out, H, W] with a learned sigma). Any H and W.
     ///
     /// # Errors
-    /// [`Error::Shape`] where input and indices do not fit network or each other, [`Error::Classes`] where the
-    /// options name classes of an unconditional network or none of a conditional one, [`Error::Context`] and
-    /// [`Error::NoContext`] where context tokens are missing or there is no place for them.
+    /// [`Error::Shape`](crate::Error::Shape) where input and indices do not fit network or each other, [`Error::Classes`](crate::Error::Classes) where the
+    /// options name classes of an unconditional network or none of a conditional one, [`Error::Context`](crate::Error::Context) and
+    /// [`Error::NoContext`](crate::Error::NoContext) where context tokens are missing or there is no place for them.
     pub fn forward(
         &self,
         x: &Tensor,
@@ -104,7 +104,7 @@ impl UNet {
     /// them: they go into the options.
     ///
     /// # Errors
-    /// [`Error::Shape`] for indices or classes that are not int64 `[B]`, [`Error::Classes`] where classes and network
+    /// [`Error::Shape`](crate::Error::Shape) for indices or classes that are not int64 `[B]`, [`Error::Classes`](crate::Error::Classes) where classes and network
     /// disagree.
     pub fn time_embedding(&self, indices: &Tensor, classes: Option<&Tensor>) -> Result<Tensor> {
         self.conditioning.time_embedding(indices, classes)
@@ -114,7 +114,7 @@ impl UNet {
     /// make them once and give them as [`Options::context`].
     ///
     /// # Errors
-    /// [`Error::Classes`] for another network, [`Error::Shape`] for classes that are not int64 `[B]`.
+    /// [`Error::Classes`](crate::Error::Classes) for another network, [`Error::Shape`](crate::Error::Shape) for classes that are not int64 `[B]`.
     pub fn class_context(&self, classes: &Tensor) -> Result<Tensor> {
         self.conditioning.class_context(classes)
     }
@@ -124,7 +124,7 @@ impl UNet {
     /// become context tokens and `options.context` does not give these.
     ///
     /// # Errors
-    /// [`Error::Shape`] where input and embedding do not fit network or each other, and [`forward`](Self::forward)'s for
+    /// [`Error::Shape`](crate::Error::Shape) where input and embedding do not fit network or each other, and [`forward`](Self::forward)'s for
     /// context tokens.
     pub fn forward_with_embedding(
         &self,
