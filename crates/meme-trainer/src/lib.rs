@@ -22,7 +22,7 @@
 //! use meme_data::InMemory;
 //! use meme_router::{Assignment, Expert, Intervals};
 //! use meme_schedule::{LossWeight, Parametrisation, Schedule, ScheduleConfig};
-//! use meme_torch::{Init, Parameters, tch::Device};
+//! use meme_torch::{Init, Parameters, tch::{Device, Tensor}};
 //! use meme_trainer::{Diffusion, DiffusionConfig, Outcome, Stop, TrainConfig, Trainer};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -44,7 +44,7 @@
 //!         buckets: 10,
 //!         device: Device::Cpu,
 //!     },
-//!     move |noisy, _indices| Ok(noisy * &weight),
+//!     move |noisy: &Tensor, _indices: &Tensor| Ok(noisy * &weight),
 //! )?;
 //! let folder = tempfile::tempdir()?;
 //! let config =
