@@ -1,4 +1,5 @@
-//! Compiles the fused norm over libtorch; binaries and tests of this package find libtorch where the build found it.
+//! Compiles what the tests of `count` watch libtorch with; binaries and tests of this package find libtorch where the
+//! build found it.
 
 use std::env;
 use std::path::PathBuf;
