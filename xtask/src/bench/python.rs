@@ -1,6 +1,7 @@
 //! PyTorch's side: a Python with torch, and the proof that its networks are the same ones.
 
 use std::fs::{self, File};
+use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -129,7 +130,10 @@ fn install() -> Result<PathBuf> {
 
 fn pip(program: &Path, wanted: &[&str]) -> Result<()> {
     let mut command = pip_command(program);
-    command.args(["install", "--no-input", "--only-binary=:all:", "--quiet"]).args(wanted);
+    command.args(["install", "--no-input", "--only-binary=:all:"]).args(wanted);
+    if !std::io::stderr().is_terminal() {
+        command.arg("--quiet");
+    }
     run_pip(command, &wanted.join(", "))
 }
 
