@@ -61,7 +61,7 @@ impl Import {
         let base = Resolver::new("paper", &self.settings)?.named_or_file(&self.like)?;
         let placement =
             Placement { run, expert: expert(self.expert)?, intervals, base, source: &self.path };
-        let (experiment, placed) = exchange::place(&placement, import)?;
+        let (experiment, placed) = exchange::place(&placement, &import)?;
         let architecture = &experiment.experts[placed.position()];
         if self.json {
             output::json(&json!({

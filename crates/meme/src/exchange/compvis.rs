@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use meme_blocks::{Architecture, NameMap};
+use meme_checkpoint::TensorData;
 use serde_json::{Value, json};
 
 use super::weights::{Weights, below, to_f32, to_ours};
@@ -35,7 +36,7 @@ pub(super) fn read(path: &Path, unsaid: Unsaid) -> Result<Import> {
         first.clone_from(&all);
     }
     if !first.is_empty() {
-        let scale = all.get("scale_factor").map(|scale| scale.to_f64()).transpose()?;
+        let scale = all.get("scale_factor").map(TensorData::to_f64).transpose()?;
         let scale = scale.and_then(|scale| scale.first().copied()).unwrap_or(1.0);
         import.first_stage =
             Some(first_stage::from_compvis(path, &first, scale, unsaid.norm_groups)?);
@@ -151,7 +152,7 @@ fn describe(path: &Path, theirs: &Weights, unsaid: Unsaid) -> Result<Architectur
     let given = shape("out.2.weight")?[0];
     let learned_sigma = given == 2 * in_channels;
     let embedding = shape(&format!("input_blocks.{}.0.emb_layers.1.weight", first(0)))?[0];
-    let convolves = levels == 1 || has(format!("input_blocks.{}.0.op.weight", blocks));
+    let convolves = levels == 1 || has(format!("input_blocks.{blocks}.0.op.weight"));
     let mut description = json!({
         "in_channels": in_channels,
         "out_channels": if learned_sigma { in_channels } else { given },

@@ -26,7 +26,7 @@ pub(crate) struct Placement<'a> {
 }
 
 /// Puts the network into its folder, and the first stage beside the experts. What is there already must agree.
-pub(crate) fn place(placement: &Placement<'_>, import: Import) -> Result<(Experiment, Expert)> {
+pub(crate) fn place(placement: &Placement<'_>, import: &Import) -> Result<(Experiment, Expert)> {
     let Some(network) = &import.network else {
         let reason = "it holds a first stage and no network: use --out FILE.safetensors";
         return Err(refused(placement.source, reason));
@@ -34,7 +34,7 @@ pub(crate) fn place(placement: &Placement<'_>, import: Import) -> Result<(Experi
     network.check()?;
     let exists = placement.run.join("experiment.toml").exists();
     let mut experiment =
-        if exists { join(placement, &import)? } else { begin(placement, &import, network)? };
+        if exists { join(placement, import)? } else { begin(placement, import, network)? };
     let count = experiment.experts.len();
     let expert = match placement.expert {
         Some(expert) if expert.position() < count => expert,
@@ -59,7 +59,7 @@ pub(crate) fn place(placement: &Placement<'_>, import: Import) -> Result<(Experi
     }
     experiment.experts[expert.position()] = network.architecture.clone();
     let experiment = checked(placement, &experiment)?;
-    write_first_stage(placement.run, &import)?;
+    write_first_stage(placement.run, import)?;
     write_expert(placement, &experiment, expert, network)?;
     // Last: a folder without it is no run yet, and the same command makes it one.
     let text = experiment.to_toml()?;
