@@ -54,6 +54,18 @@ pub enum Error {
         /// One line for each difference.
         difference: String,
     },
+    /// Rows of a suite that were trained with other values.
+    #[error(
+        "rows in {folder} were trained with other values:\n{difference}\nchange them back, use \
+         another folder with --run, or say --redo-changed: those rows are then set aside and \
+         trained again, and no others"
+    )]
+    ChangedRows {
+        /// The suite's folder.
+        folder: PathBuf,
+        /// One line for each difference.
+        difference: String,
+    },
     /// Values that cannot change in a run.
     #[error(
         "{folder} holds weights of another network, which this one cannot take over:\n{difference}\n\

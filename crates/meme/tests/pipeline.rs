@@ -64,6 +64,9 @@ fn a_run_ends_in_a_report_and_a_second_one_finds_everything_done() {
     let answer = say(&changed, folder.path());
     assert!(answer.starts_with("exit code: 1"), "{answer}");
     assert!(answer.contains("train.learning_rate: was 0.001, now 0.5"), "{answer}");
+    let row = run.join("rows/iu-ldm-s");
+    let kept = std::fs::read_to_string(row.join("experiment.toml")).unwrap();
+    assert!(kept.contains("learning_rate = 0.001"), "a refused change was written:\n{kept}");
 
     std::fs::create_dir(folder.path().join("elsewhere")).unwrap();
     support::write_pictures(&folder.path().join("elsewhere"), 3);

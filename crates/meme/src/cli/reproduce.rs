@@ -42,6 +42,9 @@ pub(crate) struct Reproduce {
     /// Change a value in every row: key=value, for instance train.images=64000
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
+    /// Set aside rows that were trained with other numbers, and train them again
+    #[arg(long)]
+    redo_changed: bool,
     /// Train one expert of one row only, counted from 0 over rows, experts and repeats; any number
     /// of these can run at once, on any machines that share the folder
     #[arg(long, value_name = "N", conflicts_with = "only_stage")]
@@ -75,6 +78,7 @@ impl Reproduce {
             devices,
             lanes: self.lanes,
             repeats: self.repeats,
+            redo_changed: self.redo_changed,
         })?;
         if self.dry_run {
             output::text(&run.plan()?);

@@ -46,6 +46,8 @@ pub(crate) struct Request {
     pub(crate) devices: Vec<Device>,
     pub(crate) lanes: Option<usize>,
     pub(crate) repeats: u64,
+    /// Rows that were trained with other numbers are set aside and trained again.
+    pub(crate) redo_changed: bool,
     pub(crate) on_corrupt: OnCorrupt,
 }
 
@@ -73,6 +75,7 @@ pub(crate) struct SuiteRun {
     pub(crate) lanes: usize,
     pub(crate) threads: usize,
     on_corrupt: OnCorrupt,
+    redo_changed: bool,
 }
 
 impl SuiteRun {
@@ -121,6 +124,7 @@ impl SuiteRun {
             lanes,
             threads: (cores / lanes).max(1),
             on_corrupt: request.on_corrupt,
+            redo_changed: request.redo_changed,
         })
     }
 
@@ -150,6 +154,7 @@ impl SuiteRun {
             progress,
             stop,
         )?;
+        self.compare(&latents, progress)?;
         let work = Work {
             run: self,
             stages: &stages,
@@ -198,6 +203,39 @@ impl SuiteRun {
     /// A row's run folder, made if absent.
     pub(crate) fn row_run(&self, experiment: &Experiment) -> Result<RunFolder> {
         RunFolder::create(&self.row_folder(experiment), experiment.clone())
+    }
+
+    /// Refuses rows that were trained with other numbers, or sets them aside, before anything else
+    /// is written.
+    fn compare(&self, latents: &Latents, progress: &Progress) -> Result<()> {
+        let mut changed = Vec::new();
+        for row in &self.rows {
+            let folder = self.row_folder(row);
+            RunFolder::refuse_another(&folder, row)?;
+            let mut lines = Vec::new();
+            for (expert, changes) in RunFolder::changes(&folder, row, &latents.identity())? {
+                lines.extend(
+                    changes.iter().map(|change| format!("  {} {expert}: {change}", row.name)),
+                );
+            }
+            if !lines.is_empty() {
+                changed.push((folder, lines));
+            }
+        }
+        if !changed.is_empty() && !self.redo_changed {
+            let lines: Vec<String> = changed.into_iter().flat_map(|(_, lines)| lines).collect();
+            let folder = self.folder.clone();
+            return Err(Error::ChangedRows { folder, difference: lines.join("\n") });
+        }
+        for (folder, lines) in changed {
+            let aside = unused(&folder.with_extension("before"));
+            std::fs::rename(&folder, &aside).map_err(crate::error::io(&folder))?;
+            for line in lines {
+                progress.say(format!("changed: {}", line.trim_start()));
+            }
+            progress.say(format!("trained again; what there was is in {}", aside.display()));
+        }
+        Ok(())
     }
 
     /// Writes `suite.toml`, or refuses a folder of another suite, scale or data.
@@ -287,6 +325,18 @@ impl Work<'_> {
             self.progress.say(format!("threads: {error}"));
         }
     }
+}
+
+/// The first of `path`, `path-2`, `path-3`, ... that does not exist.
+fn unused(path: &Path) -> PathBuf {
+    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    (1u32..)
+        .map(|number| match number {
+            1 => path.to_path_buf(),
+            _ => path.with_file_name(format!("{name}-{number}")),
+        })
+        .find(|path| !path.exists())
+        .unwrap_or_else(|| path.to_path_buf())
 }
 
 fn absolute(path: &Path) -> PathBuf {
