@@ -3,6 +3,7 @@
 //! What is compared with was written by diffusers and CompVis' code (`golden/exchange`).
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+#[allow(dead_code, reason = "other tests use the rest of it")]
 mod support;
 
 use std::collections::BTreeMap;
