@@ -21,7 +21,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let measure = |path: &str| -> Result<_, Box<dyn std::error::Error>> {
         let pixels = Pixels::new(open(Path::new(path))?, Transform::new(RESOLUTION))?;
         let total = pixels.source().len();
-        let features = extract_arrays(&network, &pixels, 32, &mut |done| {
+        let features: ndarray::Array2<f32> = extract_arrays(&network, &pixels, 32, &mut |done| {
             eprint!("\r{path}: {done} of {total}");
             ControlFlow::Continue(())
         })?;

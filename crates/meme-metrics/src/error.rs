@@ -106,6 +106,14 @@ pub enum Error {
         /// What is wrong with it.
         problem: String,
     },
+    /// A NumPy archive that does not hold statistics, or cannot be read.
+    #[error("{path}: {problem}")]
+    Npz {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
     /// The work was stopped from outside.
     #[error("stopped after {done} images")]
     Stopped {

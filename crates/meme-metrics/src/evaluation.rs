@@ -8,9 +8,13 @@ use serde::Serialize;
 use crate::bootstrap::mean_and_deviation;
 use crate::kid::check_pair;
 use crate::{
-    BootstrapOptions, Error, Gaussian, Interval, Kid, KidOptions, Manifold, NetworkIdentity,
-    Result, Statistics, bootstrap, kid, precision_recall_density_coverage,
+    BootstrapOptions, Error, Extrapolation, Feature, Gaussian, InceptionScore, Interval, Kid,
+    KidOptions, Manifold, NetworkIdentity, Result, Statistics, bootstrap, frechet_infinity,
+    inception_score, kid, precision_recall_density_coverage,
 };
+
+/// Fewer generated images than this are not extrapolated from.
+const EXTRAPOLATED_FROM: usize = 100;
 
 /// What was compared, in the caller's words: nothing here is looked at, all of it is printed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -40,6 +44,10 @@ pub struct EvaluationOptions {
     pub neighbours: usize,
     /// Splits of the real images that the floor is averaged over; 0 for no floor.
     pub floor_splits: u64,
+    /// Points of the extrapolation to infinitely many images; 0 for none.
+    pub extrapolation_points: usize,
+    /// Parts that an inception score is averaged over.
+    pub score_splits: usize,
 }
 
 impl Default for EvaluationOptions {
@@ -49,6 +57,8 @@ impl Default for EvaluationOptions {
             kid: KidOptions::default(),
             neighbours: 5,
             floor_splits: 5,
+            extrapolation_points: 15,
+            score_splits: 10,
         }
     }
 }
@@ -77,14 +87,21 @@ pub struct Evaluation {
     pub interval: Interval,
     /// Generated images.
     pub generated: usize,
-    /// Real images.
-    pub reference: usize,
-    /// The same distance between real images; none where there are too few or none was asked for.
+    /// Real images; none where statistics do not tell.
+    pub reference: Option<u64>,
+    /// The same distance between real images; none where there are too few, only their statistics,
+    /// or none was asked for.
     pub floor: Option<Floor>,
-    /// Kernel distance; none for fewer than four images on a side.
+    /// What the distance would be with infinitely many generated images; none for fewer than 100.
+    pub extrapolation: Option<Extrapolation>,
+    /// Kernel distance; none for fewer than four images on a side, or only statistics.
     pub kid: Option<Kid>,
-    /// Precision, recall, density, coverage; none where a side has too few images.
+    /// Precision, recall, density, coverage; none where a side has too few images, or only
+    /// statistics.
     pub manifold: Option<Manifold>,
+    /// Inception score of the generated images; none without logits, or with fewer images than
+    /// parts.
+    pub inception_score: Option<InceptionScore>,
     /// What was compared.
     pub compared: Compared,
     /// Seed of the resampling, the subsets and the splits.
@@ -93,18 +110,46 @@ pub struct Evaluation {
     pub version: &'static str,
 }
 
+/// The real side of a comparison.
+#[derive(Clone, Copy, Debug)]
+pub enum Real<'a, A> {
+    /// Features of real images, one row each.
+    Features(ArrayView2<'a, A>),
+    /// Only their mean and covariance: enough for a Frechet distance, and for nothing else.
+    Moments {
+        /// Mean and covariance.
+        gaussian: &'a Gaussian,
+        /// The number of images behind them, where it is known.
+        count: Option<u64>,
+    },
+}
+
 /// Measures generated features against real ones, both made by `compared.network`.
+///
+/// # Errors
+/// As [`evaluate_against`].
+pub fn evaluate<A: Feature>(
+    generated: ArrayView2<'_, A>,
+    reference: ArrayView2<'_, A>,
+    compared: Compared,
+    options: &EvaluationOptions,
+) -> Result<Evaluation> {
+    evaluate_against(generated, None, &Real::Features(reference), compared, options)
+}
+
+/// Measures generated features, and their logits where the network has classes, against a real
+/// side of either kind.
 ///
 /// # Errors
 /// [`Error::TooFew`] with fewer than two images on a side, [`Error::Dimension`],
 /// [`Error::NotFinite`], [`Error::Setting`].
-pub fn evaluate(
-    generated: ArrayView2<'_, f64>,
-    reference: ArrayView2<'_, f64>,
+pub fn evaluate_against<A: Feature>(
+    generated: ArrayView2<'_, A>,
+    logits: Option<ArrayView2<'_, f32>>,
+    real: &Real<'_, A>,
     compared: Compared,
     options: &EvaluationOptions,
 ) -> Result<Evaluation> {
-    check_pair(generated, reference, 2)?;
     if generated.ncols() != compared.network.dimension {
         return Err(Error::Dimension {
             what: "generated images",
@@ -112,42 +157,66 @@ pub fn evaluate(
             found: generated.ncols(),
         });
     }
-    let real = Gaussian::of(&Statistics::of(reference)?)?;
-    let distance = |rows: ArrayView2<'_, f64>| -> Result<f64> {
-        Gaussian::of(&Statistics::of(rows)?)?.distance(&real)
+    let (features, moments);
+    let (gaussian, reference) = match real {
+        Real::Features(rows) => {
+            check_pair(generated, *rows, 2)?;
+            moments = Gaussian::of(&Statistics::of(*rows)?)?;
+            features = Some(*rows);
+            (&moments, Some(rows.nrows() as u64))
+        }
+        Real::Moments { gaussian, count } => {
+            features = None;
+            (*gaussian, *count)
+        }
     };
+    let distance = |rows: ArrayView2<'_, A>| -> Result<f64> {
+        Gaussian::of(&Statistics::of(rows)?)?.distance(gaussian)
+    };
+    let count = generated.nrows();
     let value = distance(generated)?;
-    let interval = bootstrap(value, generated.nrows(), &options.bootstrap, |rows| {
+    let interval = bootstrap(value, count, &options.bootstrap, |rows| {
         distance(generated.select(Axis(0), rows).view())
     })?;
-    let smaller = generated.nrows().min(reference.nrows());
-    let floor_images = generated.nrows().min(reference.nrows() / 2);
     let seed = options.bootstrap.seed;
-    let floor = match options.floor_splits {
-        1.. if floor_images >= 2 => {
-            Some(real_floor(reference, floor_images, options.floor_splits, seed)?)
+    let extrapolation = match options.extrapolation_points {
+        1.. if count >= EXTRAPOLATED_FROM => {
+            Some(frechet_infinity(generated, gaussian, options.extrapolation_points, seed)?)
         }
         _ => None,
     };
-    let kid = match smaller {
-        4.. => Some(kid(generated, reference, &options.kid)?),
-        _ => None,
-    };
-    let manifold = match smaller {
-        many if many > options.neighbours => {
-            Some(precision_recall_density_coverage(reference, generated, options.neighbours)?)
+    let inception_score = match logits {
+        Some(logits) if count >= options.score_splits => {
+            Some(inception_score(logits, options.score_splits, Some(seed))?)
         }
         _ => None,
     };
+    let (mut floor, mut kernel, mut manifold) = (None, None, None);
+    if let Some(real) = features {
+        let images = count.min(real.nrows() / 2);
+        if options.floor_splits > 0 && images >= 2 {
+            floor = Some(real_floor(real, images, options.floor_splits, seed)?);
+        }
+        let smaller = count.min(real.nrows());
+        if smaller >= 4 {
+            kernel = Some(kid(generated, real, &options.kid)?);
+        }
+        if smaller > options.neighbours {
+            manifold =
+                Some(precision_recall_density_coverage(real, generated, options.neighbours)?);
+        }
+    }
     Ok(Evaluation {
         metric: compared.network.distance_name(),
         value,
         interval,
-        generated: generated.nrows(),
-        reference: reference.nrows(),
+        generated: count,
+        reference,
         floor,
-        kid,
+        extrapolation,
+        kid: kernel,
         manifold,
+        inception_score,
         compared,
         seed,
         version: env!("CARGO_PKG_VERSION"),
@@ -161,8 +230,8 @@ pub fn evaluate(
 /// # Errors
 /// [`Error::TooFew`] where there are not twice `images` rows, or `images` is below 2;
 /// [`Error::Setting`] for no splits.
-pub fn real_floor(
-    rows: ArrayView2<'_, f64>,
+pub fn real_floor<A: Feature>(
+    rows: ArrayView2<'_, A>,
     images: usize,
     splits: u64,
     seed: u64,

@@ -5,8 +5,12 @@ use ndarray::{Array2, ArrayView2, Axis};
 use rayon::prelude::*;
 use serde::Serialize;
 
+use crate::feature::widen;
 use crate::statistics::check_finite;
-use crate::{Error, Result};
+use crate::{Error, Feature, Result};
+
+/// Rows of a kernel matrix that are held at once.
+const BLOCK: usize = 512;
 
 /// How a kernel distance with an error is estimated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,7 +51,11 @@ pub struct Kid {
 /// # Errors
 /// [`Error::Dimension`], [`Error::NotFinite`]; [`Error::TooFew`] with fewer than four rows in a
 /// set; [`Error::Setting`] for fewer than two subsets or subsets of fewer than two rows.
-pub fn kid(a: ArrayView2<'_, f64>, b: ArrayView2<'_, f64>, options: &KidOptions) -> Result<Kid> {
+pub fn kid<A: Feature>(
+    a: ArrayView2<'_, A>,
+    b: ArrayView2<'_, A>,
+    options: &KidOptions,
+) -> Result<Kid> {
     let smaller = a.nrows().min(b.nrows());
     if smaller < 4 {
         return Err(Error::TooFew {
@@ -68,7 +76,7 @@ pub fn kid(a: ArrayView2<'_, f64>, b: ArrayView2<'_, f64>, options: &KidOptions)
     let estimates = (0..options.subsets)
         .into_par_iter()
         .map(|subset| {
-            let draw = |rows: ArrayView2<'_, f64>, side: u64| {
+            let draw = |rows: ArrayView2<'_, A>, side: u64| {
                 let count = rows.nrows() as u64;
                 let order =
                     Permutation::new(options.seed, Purpose::Bootstrap, 2 * subset + side, count);
@@ -88,30 +96,53 @@ pub fn kid(a: ArrayView2<'_, f64>, b: ArrayView2<'_, f64>, options: &KidOptions)
 /// # Errors
 /// [`Error::Dimension`] for sets of different feature counts or of none, [`Error::TooFew`] with
 /// fewer than two rows in a set, [`Error::NotFinite`] naming the place of a bad number.
-pub fn squared_mmd(a: ArrayView2<'_, f64>, b: ArrayView2<'_, f64>) -> Result<f64> {
+pub fn squared_mmd<A: Feature>(a: ArrayView2<'_, A>, b: ArrayView2<'_, A>) -> Result<f64> {
     check_pair(a, b, 2)?;
-    let dimension = a.ncols() as f64;
-    let kernel = |rows: ArrayView2<'_, f64>, columns: ArrayView2<'_, f64>| -> Array2<f64> {
-        rows.dot(&columns.t()).mapv_into(|product| (product / dimension + 1.0).powi(3))
-    };
-    // A block of rows at a time: memory stays at block x rows whatever the size of the sets.
-    let sum = |rows: ArrayView2<'_, f64>, columns: ArrayView2<'_, f64>| -> f64 {
-        rows.axis_chunks_iter(Axis(0), 512).map(|block| kernel(block, columns).sum()).sum()
-    };
-    let within = |rows: ArrayView2<'_, f64>| -> f64 {
-        let diagonal: f64 =
-            rows.outer_iter().map(|row| (row.dot(&row) / dimension + 1.0).powi(3)).sum();
-        let count = rows.nrows() as f64;
-        (sum(rows, rows) - diagonal) / (count * (count - 1.0))
-    };
-    let across = sum(a, b) / (a.nrows() as f64 * b.nrows() as f64);
-    Ok(within(a) + within(b) - 2.0 * across)
+    let across = kernel_sum(a, b) / (a.nrows() as f64 * b.nrows() as f64);
+    Ok(mean_of_pairs(a) + mean_of_pairs(b) - 2.0 * across)
+}
+
+/// (x.y / dimension + 1)^3 for all rows of both.
+fn kernel(rows: &Array2<f64>, columns: &Array2<f64>) -> Array2<f64> {
+    let dimension = rows.ncols() as f64;
+    rows.dot(&columns.t()).mapv_into(|product| (product / dimension + 1.0).powi(3))
+}
+
+/// The sum of the kernel over all pairs, a block of rows and columns at a time.
+fn kernel_sum<A: Feature>(a: ArrayView2<'_, A>, b: ArrayView2<'_, A>) -> f64 {
+    let blocks: Vec<_> = a.axis_chunks_iter(Axis(0), BLOCK).collect();
+    let sums: Vec<f64> = blocks
+        .into_par_iter()
+        .map(|rows| {
+            let rows = widen(rows);
+            let columns = b.axis_chunks_iter(Axis(0), BLOCK);
+            columns.map(|columns| kernel(&rows, &widen(columns)).sum()).sum()
+        })
+        .collect();
+    sums.iter().sum()
+}
+
+/// The mean of the kernel over all pairs of different rows.
+fn mean_of_pairs<A: Feature>(rows: ArrayView2<'_, A>) -> f64 {
+    let count = rows.nrows() as f64;
+    let blocks: Vec<_> = rows.axis_chunks_iter(Axis(0), BLOCK).collect();
+    let sums: Vec<f64> = (0..blocks.len())
+        .into_par_iter()
+        .map(|first| {
+            let ours = widen(blocks[first]);
+            let own = kernel(&ours, &ours);
+            let later =
+                blocks[first + 1..].iter().map(|theirs| kernel(&ours, &widen(*theirs)).sum());
+            own.sum() - own.diag().sum() + 2.0 * later.sum::<f64>()
+        })
+        .collect();
+    sums.iter().sum::<f64>() / (count * (count - 1.0))
 }
 
 /// What every comparison of two feature sets asks for: the same features, enough rows, finite.
-pub(crate) fn check_pair(
-    a: ArrayView2<'_, f64>,
-    b: ArrayView2<'_, f64>,
+pub(crate) fn check_pair<A: Feature>(
+    a: ArrayView2<'_, A>,
+    b: ArrayView2<'_, A>,
     needed: usize,
 ) -> Result<()> {
     if a.ncols() != b.ncols() {

@@ -1,8 +1,17 @@
 //! Mean and covariance of feature rows, gathered in one pass.
 
-use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis};
+use ndarray::linalg::general_mat_mul;
+use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis, s};
+use rayon::prelude::*;
 
-use crate::{Error, Result};
+use crate::feature::widen;
+use crate::{Error, Feature, Result};
+
+/// Rows that are centred and multiplied at once: bounds the memory beside the statistics.
+const ROWS_PER_BLOCK: usize = 1024;
+/// Rows of the scatter matrix that are one task. Fixed, so that the same sums are made on any number
+/// of threads.
+const STRIPE: usize = 128;
 
 /// Count, mean and scatter of a set of feature rows, in float64.
 ///
@@ -48,7 +57,7 @@ impl Statistics {
     ///
     /// # Errors
     /// As [`Statistics::add`].
-    pub fn of(rows: ArrayView2<'_, f64>) -> Result<Self> {
+    pub fn of<A: Feature>(rows: ArrayView2<'_, A>) -> Result<Self> {
         let mut statistics = Self::new(rows.ncols());
         statistics.add(rows)?;
         Ok(statistics)
@@ -80,13 +89,43 @@ impl Statistics {
     /// # Errors
     /// [`Error::Dimension`] for rows of another length, [`Error::NotFinite`] naming the first row
     /// and column that is NaN or infinite. The statistics are then unchanged.
-    pub fn add(&mut self, rows: ArrayView2<'_, f64>) -> Result<()> {
+    pub fn add<A: Feature>(&mut self, rows: ArrayView2<'_, A>) -> Result<()> {
         self.check_dimension(rows.ncols())?;
         check_finite(rows, "features")?;
-        let Some(mean) = rows.mean_axis(Axis(0)) else { return Ok(()) };
-        let centred = &rows - &mean;
-        let scatter = centred.t().dot(&centred);
-        self.merge(&Self { count: rows.nrows() as u64, mean, scatter })
+        for block in rows.axis_chunks_iter(Axis(0), ROWS_PER_BLOCK) {
+            self.add_block(widen(block));
+        }
+        Ok(())
+    }
+
+    fn add_block(&mut self, rows: Array2<f64>) {
+        let Some(mean) = rows.mean_axis(Axis(0)) else { return };
+        let (ours, theirs) = (self.count as f64, rows.nrows() as f64);
+        let share = theirs / (ours + theirs);
+        let shift = &mean - &self.mean;
+        // The shift between the means is one more row of the product.
+        let mut centred = Array2::zeros((rows.nrows() + 1, self.dimension()));
+        centred.slice_mut(s![..-1, ..]).assign(&(rows - &mean));
+        centred.slice_mut(s![-1, ..]).assign(&(&shift * (ours * share).sqrt()));
+        self.add_product(&centred);
+        self.mean.scaled_add(share, &shift);
+        self.count += theirs as u64;
+    }
+
+    /// Adds rows^T rows to the scatter matrix: its upper triangle by stripes, then the mirror image.
+    fn add_product(&mut self, rows: &Array2<f64>) {
+        let stripes: Vec<_> = self.scatter.axis_chunks_iter_mut(Axis(0), STRIPE).collect();
+        stripes.into_par_iter().enumerate().for_each(|(number, mut stripe)| {
+            let start = number * STRIPE;
+            let left = rows.slice(s![.., start..start + stripe.nrows()]);
+            let right = rows.slice(s![.., start..]);
+            general_mat_mul(1.0, &left.t(), &right, 1.0, &mut stripe.slice_mut(s![.., start..]));
+        });
+        for row in 1..self.dimension() {
+            for column in 0..row {
+                self.scatter[[row, column]] = self.scatter[[column, row]];
+            }
+        }
     }
 
     /// Joins the rows behind `other` to these.
@@ -157,9 +196,10 @@ impl Statistics {
 }
 
 /// Refuses NaN and infinity, naming the place.
-pub(crate) fn check_finite(rows: ArrayView2<'_, f64>, what: &'static str) -> Result<()> {
-    match rows.indexed_iter().find(|(_, value)| !value.is_finite()) {
+pub(crate) fn check_finite<A: Feature>(rows: ArrayView2<'_, A>, what: &'static str) -> Result<()> {
+    let mut values = rows.indexed_iter().map(|(place, value)| (place, (*value).into()));
+    match values.find(|(_, value): &(_, f64)| !value.is_finite()) {
         None => Ok(()),
-        Some(((row, column), value)) => Err(Error::NotFinite { what, row, column, value: *value }),
+        Some(((row, column), value)) => Err(Error::NotFinite { what, row, column, value }),
     }
 }

@@ -19,10 +19,11 @@ fn images(data: &TensorData) -> Tensor {
 }
 
 /// max |a - b| / max |b|
-fn relative_error(found: &Array2<f64>, expected: &Array2<f64>) -> f64 {
+fn relative_error(found: &Array2<f32>, expected: &Array2<f64>) -> f64 {
+    let found = found.mapv(f64::from);
     let largest = |values: Array2<f64>| values.iter().fold(0.0_f64, |most, v| most.max(v.abs()));
     assert_eq!(found.dim(), expected.dim());
-    largest(found - expected) / largest(expected.clone())
+    largest(&found - expected) / largest(expected.clone())
 }
 
 #[test]
@@ -116,7 +117,8 @@ fn extraction_keeps_the_order_across_batches_and_sizes() {
         assert_eq!(heard.len(), if batch == 1 { 6 } else { 3 });
     }
     let mut stop = |_| ControlFlow::Break(());
-    let stopped = extract(&network, pictures.iter().cloned().map(Ok::<_, Error>), 1, &mut stop);
+    let stopped: Result<Array2<f32>, Error> =
+        extract(&network, pictures.iter().cloned().map(Ok::<_, Error>), 1, &mut stop);
     assert!(matches!(stopped, Err(Error::Stopped { done: 1 })));
 }
 
@@ -149,7 +151,7 @@ fn the_random_network_ranks_noise_and_blur_of_real_pictures() {
     let features = |images: &Tensor| network.features(images).unwrap();
     let real = features(&all);
     let statistics =
-        |rows: ndarray::ArrayView2<'_, f64>| meme_metrics::Statistics::of(rows).unwrap();
+        |rows: ndarray::ArrayView2<'_, f32>| meme_metrics::Statistics::of(rows).unwrap();
     // Even rows against odd ones, which alone are spoilt.
     let even = statistics(real.slice(s![..;2, ..]));
     let odd = all.slice(0, 1, None, 2);

@@ -36,6 +36,11 @@ struct Layer {
     bias: Tensor,
 }
 
+/// Whether a file's bytes are the ones that this network is defined by.
+pub(super) fn is_weights(bytes: &[u8]) -> bool {
+    blake3::hash(bytes).to_hex().as_str() == WEIGHTS
+}
+
 impl SqueezeNet {
     /// The network, and the hash of its file.
     pub(super) fn read(path: &Path, device: Device) -> Result<(Self, String)> {
