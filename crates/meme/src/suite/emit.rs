@@ -80,7 +80,7 @@ fi
 exit "$code"
 "#;
 
-const SUBMIT: &str = r#"#!/bin/sh
+const SUBMIT: &str = r#"#!/usr/bin/env sh
 # Pictures and latents first, then all networks, then samples, distances and the report.
 set -eu
 cd "$(dirname "$0")"
@@ -92,7 +92,7 @@ echo "submitted $prepare, $train, $finish"
 
 fn script(name: &str, more: &str, folder: &str, body: &str) -> String {
     format!(
-        "#!/bin/sh\n#SBATCH --job-name={name}\n#SBATCH --output={name}-%j.log\n\
+        "#!/usr/bin/env sh\n#SBATCH --job-name={name}\n#SBATCH --output={name}-%j.log\n\
          #SBATCH --requeue\n#SBATCH --open-mode=append\n#SBATCH --signal=B:TERM@120\n{more}\
          cd {folder} || exit 1\n{body}"
     )
