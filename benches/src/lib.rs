@@ -33,7 +33,10 @@ pub fn networks(scale: &str) -> Result<Vec<Network>, meme::Error> {
         let experiment = resolver.named(&format!("ffhq/{row}"))?;
         let shape = experiment.latent_shape()?;
         for (expert, architecture) in experiment.numbered() {
-            let name = if row == "meme" { format!("{row}-{expert}") } else { row.to_owned() };
+            let name = match row {
+                "meme" => format!("{row}-{}", expert.number()),
+                _ => row.to_owned(),
+            };
             networks.push(Network { name, architecture: architecture.clone(), shape });
         }
     }
