@@ -4,10 +4,10 @@
 //! stand under each other; criterion's images/s compares them at a glance. Some choices:
 //!
 //! ```text
-//! cargo bench                            all of it: on two cores a quarter of an hour
-//! cargo bench -- tiny                    a part, by regular expression
-//! cargo bench -- "batch 1/bf16/meme"     the four experts
-//! MEME_BENCH_DEVICE=cuda cargo bench     another device
+//! cargo bench -p benches                            all of it
+//! cargo bench -p benches -- tiny                    a part, by regular expression
+//! cargo bench -p benches -- "batch 1/bf16/meme"     the four experts
+//! MEME_BENCH_DEVICE=cuda cargo bench -p benches     another device
 //! ```
 
 use std::time::Duration;

@@ -92,7 +92,7 @@ usage: cargo xtask bench [--train] [--quick] [options]
 
 Times our networks and the same ones in PyTorch 2.11 in turns, each in a process of its own, and
 prints PyTorch's time over ours: above 1, ours is faster. PyTorch's networks are compared with
-golden vectors first. Table and times go to target/bench. (Benchmarks of ours alone: cargo bench.)
+golden vectors first. Table and times go to target/bench. (Ours alone: cargo bench -p benches.)
 
   --train          a training step (forward, backward, AdamW, average) instead of a forward pass
   --quick          two networks, one batch, few rounds, no torch.compile: minutes, not an hour
