@@ -86,7 +86,7 @@ pub struct FeatureNetwork {
 enum Body {
     Random(Random),
     SqueezeNet(SqueezeNet),
-    Inception(Inception, Mode),
+    Inception(Box<Inception>, Mode),
 }
 
 impl FeatureNetwork {
@@ -155,7 +155,8 @@ impl FeatureNetwork {
             dimension: inception::FEATURES,
             resize: mode.description().to_owned(),
         };
-        Ok(Self { body: Body::Inception(Inception::new(file, device)?, mode), identity, device })
+        let body = Body::Inception(Box::new(Inception::new(file, device)?), mode);
+        Ok(Self { body, identity, device })
     }
 
     /// The network whose weights a file holds: SqueezeNet by its hash, else Inception-v3 in this
