@@ -4,7 +4,7 @@
 use std::env;
 use std::path::{Path, PathBuf};
 
-const SHIM: [&str; 8] = [
+const SHIM: [&str; 9] = [
     "shim/optimise.cpp",
     "shim/context.cpp",
     "shim/allocator.cpp",
@@ -12,6 +12,7 @@ const SHIM: [&str; 8] = [
     "shim/streams.cpp",
     "shim/norm.cpp",
     "shim/maps.cpp",
+    "shim/maximum.cpp",
     "shim/packed.cpp",
 ];
 /// Loops without libtorch, once for each instruction set.

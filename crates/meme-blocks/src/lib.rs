@@ -155,8 +155,10 @@
 //!
 //! # Speed
 //!
-//! Maps and convolution weights lie channels-last. On the CPU in float32, norm and SiLU are one operation of our own
-//! (`shim/`), whose bits do not depend on the number of threads; attention is libtorch's fused kernel everywhere.
+//! [`UNet::for_inference`] makes the form that samplers run, an [`InferenceUNet`]: all weights in the compute dtype, all
+//! that can be folded folded. The form that is trained is plainer: maps and convolution weights lie channels-last; on the
+//! CPU, in float32 and bfloat16, norm and SiLU are one operation, and the mixer's maximum another, whose bits do not depend
+//! on the number of threads (`meme-torch`); attention is libtorch's fused kernel everywhere.
 //! [`UNet::time_embedding`] can be made once for all steps of a sampling run. Against PyTorch 2.11, eager, in its faster
 //! layout, on one thread of a shared Intel Xeon with AVX512, batch 16 of 16 x 16 x 12 at width 32, fastest of 25 runs:
 //!

@@ -1,4 +1,4 @@
-//! The inference form is the trained network: in float32 to rounding, in bfloat16 closer than autocast.
+//! The inference form is the trained network: in float32 to rounding, in bfloat16 as closely as autocast.
 #![allow(clippy::unwrap_used, reason = "a test that fails says where")]
 
 mod support;
@@ -124,7 +124,7 @@ fn in_float32_it_is_the_trained_network_in_every_form_at_every_size() {
 }
 
 #[test]
-fn in_bfloat16_it_is_closer_to_float64_than_autocast() {
+fn in_bfloat16_it_is_as_close_to_float64_as_autocast_within_a_twentieth() {
     for (name, architecture) in architectures() {
         let mut pair = Pair::new(architecture);
         let network = pair.inference(Precision::Bf16);

@@ -2,6 +2,8 @@
 // depthwise convolution, each in one pass over float32 or bfloat16 maps on the CPU. None of it has a gradient.
 #include "shim.h"
 
+#include <cstring>
+
 #include <ATen/ops/zeros.h>
 
 #include "maps.h"
@@ -147,6 +149,31 @@ char *meme_depthwise(size_t count, const at::Tensor *const *maps, const int64_t 
                                       row, height, width, {y.to(n, row * width, start), channels}, map.channels,
                                       w.const_data_ptr<float>() + start, channels, act);
         start += map.channels;
+      }
+    });
+    *output = new at::Tensor(y.tensor);
+  });
+}
+
+char *meme_interleave(const at::Tensor *const *maps, int64_t height, int64_t width, at::Tensor **output) {
+  return meme_guarded([&] {
+    const at::NoGradGuard no_grad;
+    const std::vector<meme::Map> x = {meme::Map(*maps[0]), meme::Map(*maps[1]), meme::Map(*maps[2]),
+                                      meme::Map(*maps[3])};
+    const meme::Map &front = x[0];
+    for (const meme::Map &map : x) {
+      TORCH_CHECK(map.tensor.sizes() == front.tensor.sizes() && map.element == front.element && map.height == height + 1 &&
+                      map.width == width + 1,
+                  "four maps one larger than ", height, " x ", width, " are needed, not ", map.tensor.sizes());
+    }
+    const meme::Map y = meme::new_map(front, front.channels, 2 * height, 2 * width);
+    const size_t bytes = static_cast<size_t>(front.channels * front.size);
+    meme::in_parallel(y.samples * y.height, y.width * y.channels, [&](int64_t i) {
+      const int64_t n = i / y.height, row = i % y.height, odd = row % 2;
+      for (int64_t column = 0; column < y.width; ++column) {
+        const meme::Map &from = x[static_cast<size_t>(2 * odd + column % 2)];
+        const int64_t pixel = (row / 2 + odd) * from.width + column / 2 + column % 2;
+        std::memcpy(y.to(n, row * y.width + column, 0), from.at(n, pixel, 0), bytes);
       }
     });
     *output = new at::Tensor(y.tensor);

@@ -1,5 +1,6 @@
 //! The high-frequency branch of a mixer: what convolution and pooling see.
 
+use meme_torch::layers::max_pool_around;
 use meme_torch::tch::Tensor;
 use meme_torch::{Conv2d, Conv2dConfig, Path, gelu};
 
@@ -31,7 +32,7 @@ impl HighBranch {
     pub(super) fn forward(&self, convolved: &Tensor, pooled: &Tensor) -> Result<[Tensor; 2]> {
         let c = self.expand.forward(convolved)?; // [B, h, H, W]
         let c = gelu(&self.depthwise.forward(&c)?)?; // [B, h, H, W]
-        let p = pooled.f_max_pool2d([3, 3], [1, 1], [1, 1], [1, 1], false)?; // [B, h/2, H, W]
+        let p = max_pool_around(pooled)?; // [B, h/2, H, W]
         let p = gelu(&self.pooled.forward(&p)?)?; // [B, h, H, W]
         Ok([c, p])
     }

@@ -46,8 +46,10 @@ struct Kernels {
   // width * 16 floats.
   void (*max_row)(Element, Part above, Part here, Part below, Target y, int64_t width, int64_t channels,
                   const float *scale, const float *shift, float *line);
-  // The gradient of one row of that maximum: of equal values the first in reading order takes it all, as in libtorch.
-  // Adds into `above`, `here` and `below`, float32 rows of the gradient; a null row is outside.
+  // The gradient of that maximum, of at most 16 channels of a whole map: of equal values the first in reading order
+  // takes it all, as in libtorch. `sums` holds height * width * 16 floats.
+  void (*max_gradient)(Element, Part x, Part dy, Target dx, int64_t height, int64_t width, int64_t channels,
+                       float *sums);
   // One row of pooling windows: `rows` rows of `width` pixels, row_stride apart, to ceil(width / window) pixels.
   void (*pool_row)(Element, Part x, int64_t row_stride, int64_t rows, int64_t width, int64_t window, bool maximum,
                    Target y, int64_t channels, const float *scale, const float *shift);

@@ -16,6 +16,7 @@ unsafe extern "C" {
         silu: c_int,
         output: *mut *mut C_tensor,
     ) -> *mut c_char;
+    pub(super) fn meme_max_around(x: Handle, output: *mut *mut C_tensor) -> *mut c_char;
     pub(super) fn meme_norm_affine(
         count: usize,
         maps: *const Handle,
@@ -63,6 +64,12 @@ unsafe extern "C" {
         width: i64,
         weight: Handle,
         activation: c_int,
+        output: *mut *mut C_tensor,
+    ) -> *mut c_char;
+    pub(super) fn meme_interleave(
+        maps: *const Handle,
+        height: i64,
+        width: i64,
         output: *mut *mut C_tensor,
     ) -> *mut c_char;
     fn meme_packed_available(bfloat16: c_int, available: *mut c_int) -> *mut c_char;

@@ -65,7 +65,7 @@ pub struct Channels {
 }
 
 /// Whether the shim's kernels know maps like these.
-fn known<'a>(maps: impl IntoIterator<Item = &'a Tensor>) -> bool {
+pub(super) fn known<'a>(maps: impl IntoIterator<Item = &'a Tensor>) -> bool {
     maps.into_iter().all(|map| {
         map.device() == Device::Cpu
             && matches!(map.kind(), Kind::Float | Kind::BFloat16)
@@ -271,5 +271,22 @@ pub fn depthwise(
             activation.number(),
             output,
         )
+    })
+}
+
+/// Four maps [B, C, h + 1, w + 1] as one, [B, C, 2 h, 2 w]: its pixel (2 i + a, 2 j + b) is pixel
+/// (i + a, j + b) of map 2 a + b. So the four convolutions of 2x2 come together that are one of 3x3
+/// behind an enlargement.
+///
+/// # Errors
+/// As [`norm_affine`].
+pub fn interleave(maps: [&Tensor; 4], (height, width): (i64, i64)) -> Result<Tensor, Error> {
+    if !known(maps) {
+        return plain::interleave(maps, (height, width));
+    }
+    let list = handles(maps);
+    // SAFETY: as in `norm_affine`; the list has four handles.
+    ffi::made("interleave", |output| unsafe {
+        ffi::meme_interleave(list.as_ptr(), height, width, output)
     })
 }

@@ -8,6 +8,7 @@ mod embedding;
 mod ffi;
 mod linear;
 mod maps;
+mod maximum;
 mod norm;
 mod packed;
 mod plain;
@@ -17,8 +18,9 @@ pub use embedding::Embedding;
 pub use linear::{Linear, LinearConfig};
 pub use maps::{
     Activation, Channels, Steering, affine, affine_and_copy, affine_in_place, depthwise,
-    max_around, norm_affine, pool_windows,
+    interleave, max_around, norm_affine, pool_windows,
 };
+pub use maximum::max_pool_around;
 pub use norm::{GroupNorm, GroupNormConfig, LayerNorm, LayerNormConfig};
 pub use packed::{PackedConv2d, PackedConv2dConfig};
 

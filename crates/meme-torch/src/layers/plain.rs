@@ -117,3 +117,21 @@ pub(super) fn depthwise(
     };
     work().during("depthwise convolution")
 }
+
+pub(super) fn interleave(maps: [&Tensor; 4], (height, width): (i64, i64)) -> Result<Tensor, Error> {
+    let work = || -> Result<Tensor, tch::TchError> {
+        let mut rows = Vec::with_capacity(2);
+        for a in 0..2 {
+            let mut columns = Vec::with_capacity(2);
+            for b in 0..2 {
+                let map = maps[(2 * a + b) as usize];
+                columns.push(map.f_narrow(2, a, height)?.f_narrow(3, b, width)?);
+            }
+            rows.push(Tensor::f_stack(&columns, 4)?.f_flatten(3, 4)?); // [B, C, h, 2 w]
+        }
+        let y = Tensor::f_stack(&rows, 3)?.f_flatten(2, 3)?; // [B, C, 2 h, 2 w]
+        Ok(y)
+    };
+    let y = work().during("interleave")?;
+    crate::switches::channels_last(&y)
+}
