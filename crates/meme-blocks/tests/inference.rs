@@ -1,5 +1,5 @@
 //! The inference form is the trained network: in float32 to rounding, in bfloat16 as closely as autocast.
-#![allow(clippy::unwrap_used, reason = "a test that fails says where")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that fails says where")]
 
 mod support;
 

@@ -102,7 +102,8 @@ impl Residual {
         steering: &Tensor,
         to: Option<(i64, i64)>,
     ) -> Result<Tensor> {
-        let (h, sum) = self.enter(inputs, to)?; // both [B, in or out, H', W']
+        let (h, sum) = self.enter(&inputs, to)?; // both [B, in or out, H', W']
+        drop(inputs); // its memory serves the next maps
         let h = self.conv_in.forward(&h, Activation::None)?; // [B, out, H', W']
         let lines = self.norm_out.lines(&[&h], self.steer(steering)?.borrow())?;
         let h = affine_in_place(h, &lines, Activation::Silu)?; // [B, out, H', W']
@@ -110,11 +111,11 @@ impl Residual {
     }
 
     /// The first convolution's input, and the map to which the block's result is added.
-    fn enter(&self, inputs: Inputs, to: Option<(i64, i64)>) -> Result<(Tensor, Tensor)> {
+    fn enter(&self, inputs: &Inputs, to: Option<(i64, i64)>) -> Result<(Tensor, Tensor)> {
         let silu = Activation::Silu;
         let all = Channels { first: 0, count: self.config.input as i64 };
         let none = Steering::default();
-        if let Inputs::Two(x, y) = &inputs {
+        if let Inputs::Two(x, y) = inputs {
             let h = affine(&[x, y], &self.norm_in.lines(&[x, y], none)?, all, silu)?;
             let sum = match &self.skip {
                 Skip::Two(first, second) => {
@@ -125,7 +126,7 @@ impl Residual {
             };
             return Ok((h, sum));
         }
-        let (Inputs::Kept(x) | Inputs::Owned(x) | Inputs::Two(x, _)) = &inputs;
+        let (Inputs::Kept(x) | Inputs::Owned(x) | Inputs::Two(x, _)) = inputs;
         let lines = self.norm_in.lines(&[x], none)?;
         match (self.config.resample, &self.skip) {
             (None, Skip::One(conv)) => {

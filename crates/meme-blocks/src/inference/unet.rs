@@ -86,7 +86,7 @@ pub struct InferenceUNet {
 
 #[derive(Debug)]
 enum Mix {
-    Attention(Attention),
+    Attention(Box<Attention>),
     Mixer(Box<Mixer>),
     Transformer(Box<Transformer>),
 }
@@ -100,7 +100,7 @@ struct Block {
 #[derive(Debug)]
 enum Change {
     Down(PackedConv2d),
-    Up(Enlarge),
+    Up(Box<Enlarge>),
     ResBlock(Box<Residual>),
 }
 
@@ -269,10 +269,7 @@ impl InferenceUNet {
                 h = block.forward(Inputs::Kept(h), steering, context)?; // [B, C_l, H / 2^l, W / 2^l]
                 skips.push(h.shallow_clone());
             }
-            let change = match &level.change {
-                None => continue,
-                Some(change) => change,
-            };
+            let Some(change) = &level.change else { continue };
             h = match change {
                 Change::Down(conv) => conv.forward(&h, Activation::None)?,
                 Change::ResBlock(block) => block.forward(Inputs::Kept(h), steering, None)?,
@@ -367,7 +364,7 @@ impl Builder<'_> {
         let mixing = match &plan.mixing {
             None => None,
             Some((name, PlanMixing::Attention(config))) => {
-                Some(Mix::Attention(Attention::new(weights, name, *config)?))
+                Some(Mix::Attention(Box::new(Attention::new(weights, name, *config)?)))
             }
             Some((name, PlanMixing::Mixer(config))) => {
                 Some(Mix::Mixer(Box::new(Mixer::new(weights, name, *config)?)))
@@ -386,7 +383,7 @@ impl Builder<'_> {
                 Some(Change::Down(self.weights.conv(name, 2)?))
             }
             Some(PlanChange::Convolution { name, direction: Resample::Up, .. }) => {
-                Some(Change::Up(Enlarge::new(self.weights, name)?))
+                Some(Change::Up(Box::new(Enlarge::new(self.weights, name)?)))
             }
             Some(PlanChange::ResBlock(name, config)) => {
                 Some(Change::ResBlock(Box::new(self.residual(name, *config, 0)?)))

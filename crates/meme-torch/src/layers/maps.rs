@@ -142,6 +142,7 @@ pub fn affine(
 ///
 /// # Errors
 /// As [`norm_affine`].
+#[allow(clippy::needless_pass_by_value, reason = "the caller gives the map away")]
 pub fn affine_in_place(x: Tensor, lines: &Tensor, activation: Activation) -> Result<Tensor, Error> {
     let channels = Channels { first: 0, count: x.size().get(1).copied().unwrap_or(0) };
     if !known([&x]) {
