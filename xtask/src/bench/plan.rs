@@ -233,7 +233,7 @@ pub(super) fn chosen(known: Vec<Network>, names: &[String]) -> Result<Vec<Networ
 
 #[cfg(test)]
 mod tests {
-    use super::{Group, Network, Side, chosen, groups};
+    use super::{Contestant, Group, Network, Side, chosen, groups};
     use crate::bench::options::{Options, parse};
     use serde_json::json;
 
@@ -260,7 +260,7 @@ mod tests {
     fn every_network_meets_its_twin_by_dtype_and_the_baseline_meets_the_experts() {
         let groups = groups(&options("--batch 4"), &networks(), true);
         assert_eq!(groups.len(), 1 + 3 * 2);
-        let headline: Vec<String> = groups[0].contestants.iter().map(|one| one.name()).collect();
+        let headline: Vec<String> = groups[0].contestants.iter().map(Contestant::name).collect();
         assert_eq!(headline, ["meme-1 bf16", "meme-2 bf16", "ldm-l f32-eager"]);
         assert_eq!(groups[1].title, "ldm-l f32, batch 4, 64 x 64");
         let known = ["f32-eager", "f32-channels-last", "f32-compiled", "diffusers-f32-eager"];
