@@ -111,7 +111,7 @@ fn run(network: &mut dyn Denoiser, plan: &Plan) -> Result<f64> {
     let clock = Instant::now();
     let mut noise = SampleNoise::new(vec![(0, 0)]);
     let start = noise.start(&[3, 64, 64], Kind::Float, Device::Cpu)?;
-    ddim(network, start, plan, 0.0, &mut noise, &mut unwatched)?.finished()?;
+    let _ = ddim(network, start, plan, 0.0, &mut noise, &mut unwatched)?.finished()?;
     Ok(clock.elapsed().as_secs_f64())
 }
 
@@ -127,7 +127,7 @@ fn bare(networks: &mut [Box<dyn Denoiser>], plan: &Plan, intervals: &Intervals) 
     for &index in plan.indices_from(0) {
         let expert = intervals.expert_of(index)?;
         let network = &mut networks[expert.position()];
-        meme_torch::tch::no_grad(|| network.denoise(&x, &[index]))?;
+        let _ = meme_torch::tch::no_grad(|| network.denoise(&x, &[index]))?;
     }
     Ok(clock.elapsed().as_secs_f64())
 }

@@ -17,7 +17,7 @@ fn free(x: &Tensor, _: &[Index]) -> Result<Tensor> {
     Ok(x.shallow_clone())
 }
 
-fn plan() -> Result<Plan, Box<dyn std::error::Error>> {
+fn plan() -> std::result::Result<Plan, Box<dyn std::error::Error>> {
     let schedule = Schedule::new(&ScheduleConfig::ldm())?;
     let indices = Grid::Ldm.indices(schedule.steps(), STEPS)?;
     Ok(Plan::new(&schedule, &indices, Parametrisation::Epsilon)?)

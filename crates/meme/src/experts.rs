@@ -123,7 +123,7 @@ impl Trained {
             Residency::Bytes(bytes) => Some(Room::Bytes(bytes)),
         };
         let source = match room {
-            Some(room) => Experts::Paged(Paged::new(self, room)?),
+            Some(room) => Experts::Paged(Box::new(Paged::new(self, room)?)),
             None => {
                 let networks = self
                     .experiment
@@ -183,14 +183,14 @@ impl Denoiser for Drawing {
 /// A run's experts, resident or paged.
 pub(crate) enum Experts {
     All(Resident<'static>),
-    Paged(Paged),
+    Paged(Box<Paged>),
 }
 
 impl Experts {
     fn source(&mut self) -> &mut dyn ExpertSource {
         match self {
             Self::All(source) => source,
-            Self::Paged(source) => source,
+            Self::Paged(source) => source.as_mut(),
         }
     }
 }

@@ -104,7 +104,7 @@ impl<'a> Sampling<'a> {
     /// process, goes on from that step: batch and count may be others then.
     ///
     /// `done` is called with the number of each picture that is on the disk.
-    pub(crate) fn into_folder(
+    pub(crate) fn fill_folder(
         &mut self,
         folder: &Path,
         numbers: Range<u64>,

@@ -2,6 +2,7 @@
 //! the disk, a table.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+#[allow(dead_code, reason = "every test target uses its own part of it")]
 mod support;
 
 use std::path::Path;

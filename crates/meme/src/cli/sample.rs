@@ -130,7 +130,7 @@ impl Sample {
         let mut done = |image| task.at(image - self.first + 1, || format!("{steps} steps"));
         if self.out.extension().is_some_and(|extension| extension == "png") {
             let folder = beside(&self.out);
-            sampling.into_folder(&folder, numbers.clone(), &mut done)?;
+            sampling.fill_folder(&folder, numbers.clone(), &mut done)?;
             let pictures = numbers.map(|number| {
                 let path = folder.join(file_name(number));
                 let bytes = std::fs::read(&path).map_err(io(&path))?;
@@ -141,7 +141,7 @@ impl Sample {
             meme_data::write_png(&self.out, &meme_data::grid(&pictures, COLUMNS, 2)?)?;
             std::fs::remove_dir_all(&folder).map_err(io(&folder))?;
         } else {
-            sampling.into_folder(&self.out, numbers, &mut done)?;
+            sampling.fill_folder(&self.out, numbers, &mut done)?;
         }
         context.progress.finish();
         if self.json {

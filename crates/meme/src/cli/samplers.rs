@@ -184,9 +184,9 @@ impl Samplers {
         let page = self.out.join("samplers.md");
         meme_checkpoint::write_file_whole(&page, text.as_bytes())?;
         if self.json {
-            output::json(&table)
+            output::json(&table);
         } else {
-            output::text(&text)
+            output::text(&text);
         }
         Ok(())
     }
