@@ -22,9 +22,11 @@ fn results(run: &Path) -> BTreeMap<String, Vec<u8>> {
             }
             let name = path.strip_prefix(run).unwrap().display().to_string();
             // Wall times differ; the manifest holds hashes of files that are compared themselves;
-            // a run that was killed between a round and its preview goes on without that preview.
+            // a run that was killed between a round and its preview goes on without that preview;
+            // event files carry times, in their names too.
             let differs = ["timing.jsonl", "manifest.json"].iter().any(|end| name.ends_with(end));
-            if !differs && !name.contains("/previews/") {
+            let watched = ["/previews/", "/tensorboard/"].iter().any(|part| name.contains(part));
+            if !differs && !watched {
                 files.insert(name, std::fs::read(&path).unwrap());
             }
         }
