@@ -110,6 +110,7 @@ fn samplers_are_compared_in_a_table_that_grows() {
     assert_eq!(lines(&first), 1 + 2);
     let second = call(&["--samplers", "unipc", "--evaluations", "2,5"]);
     assert_eq!(lines(&second), 1 + 4, "{second}");
-    let other = call(&["--count", "9"]);
+    let other = ["samplers", "run", "--count", "9", "--out", "table", "--device", "cpu"];
+    let other = say(&other, folder.path());
     assert!(other.contains("measures something else"), "{other}");
 }
