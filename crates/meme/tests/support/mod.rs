@@ -7,6 +7,8 @@ use std::process::{Command, Output};
 pub(crate) fn command(arguments: &[&str], folder: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_meme"));
     command.args(arguments).current_dir(folder).env_remove("RUST_LOG").env("NO_COLOR", "1");
+    // Several tests run at a time: threads of one that wait for each other would hold up the others.
+    command.env("OMP_NUM_THREADS", "1");
     command
 }
 
