@@ -136,9 +136,8 @@ fn mixer(config: &MixerBlockConfig, size: Size) -> Kept {
     let (high, low, fused) = (mixer.high(), mixer.low(), mixer.fused());
     let mut kept = norm(mixer.channels, groups, size) + map(mixer.channels, size);
     if high > 0 {
-        // Inputs of depthwise and GELU; of the pooled 1x1 convolution and its GELU; indices of the maxima.
-        let maxima = (high / 2) as u128 * size.pixels();
-        kept = kept + map(2 * high, size) + map(high / 2 + high, size) + bytes(INDEX * maxima);
+        // Inputs of depthwise and GELU; of the maximum, of the 1x1 convolution after it and of that one's GELU.
+        kept = kept + map(2 * high, size) + map(high / 2 + high / 2 + high, size);
     }
     if low > 0 {
         let pooled = size.pooled(mixer.pool);

@@ -66,7 +66,7 @@ impl Net {
                 } else {
                     block(&h, &embedding).unwrap()
                 };
-                all += &h;
+                all = all.g_add(&h);
             }
             all.square().mean(Kind::Float)
         };
