@@ -169,13 +169,18 @@ mod tests {
         let mut commands = Vec::new();
         for file in files {
             let text = std::fs::read_to_string(&file).unwrap();
-            let mut inside = false;
+            let (mut inside, mut begun) = (false, None::<(usize, String)>);
             for (number, line) in text.lines().enumerate() {
                 if line.starts_with("```") {
                     inside = !inside && line == "```sh";
-                } else if inside && line.trim_start().starts_with("meme ") {
-                    let line = line.split(" #").next().unwrap_or(line).trim().to_owned();
-                    commands.push((format!("{}:{}", file.display(), number + 1), line));
+                    continue;
+                }
+                let (at, before) = begun.take().unwrap_or((number, String::new()));
+                let line = before + line.split(" #").next().unwrap_or(line).trim();
+                if let Some(start) = line.strip_suffix('\\') {
+                    begun = Some((at, start.to_owned()));
+                } else if inside && line.starts_with("meme ") {
+                    commands.push((format!("{}:{}", file.display(), at + 1), line));
                 }
             }
         }
