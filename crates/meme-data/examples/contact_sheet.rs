@@ -1,16 +1,20 @@
-//! A contact sheet of whatever lies in a folder, a tar or a zip file:
-//! `cargo run -p meme-data --example contact_sheet -- PATH sheet.png`
+//! A contact sheet of what lies in a folder, a tar or a zip file, or of built-in faces:
+//! `cargo run -p meme-data --example contact_sheet -- PATH`
+//!
+//! It becomes `contact-sheet.png` in the current folder.
 
-use meme_data::{Filter, OnCorrupt, Pixels, Subset, Transform, grid, open, survey, write_png};
+use meme_data::{
+    DrawnFaces, Filter, ImageSource, OnCorrupt, Pixels, Subset, Transform, grid, open, survey,
+    write_png,
+};
 use std::path::Path;
 
 #[allow(clippy::print_stdout, reason = "a program")]
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [input, output] = arguments.as_slice() else {
-        return Err("usage: contact_sheet PATH sheet.png".into());
+    let images: Box<dyn ImageSource> = match std::env::args().nth(1) {
+        Some(path) => open(Path::new(&path))?,
+        None => Box::new(DrawnFaces::new(7, 24)),
     };
-    let images = open(Path::new(input))?;
     let count = images.len().min(64);
     let first = Subset::of_images(images, (0..count).collect())?;
     let transform = Transform { filter: Filter::PilLanczos, ..Transform::new(96) };
@@ -22,7 +26,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
     let pictures =
         found.readable.iter().map(|index| pixels.picture(*index)).collect::<Result<Vec<_>, _>>()?;
-    write_png(Path::new(output), &grid(&pictures, 8, 4)?)?;
-    println!("{} pictures in {output}", pictures.len());
+    write_png(Path::new("contact-sheet.png"), &grid(&pictures, 8, 4)?)?;
+    println!("{} pictures in contact-sheet.png", pictures.len());
     Ok(())
 }

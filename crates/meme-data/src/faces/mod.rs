@@ -43,8 +43,8 @@
 //! The amplitude of natural images falls with spatial frequency about as 1/f (Field 1987). Noise
 //! behind, on skin and on cloth is a sum of octaves that does the same. Whole faces were measured to
 //! fall as f^-1.05 at 32 pixels and, being portraits before blurred backgrounds, as f^-1.3 at 256.
-//! The example `faces` measures it:
-//! `cargo run --release -p meme-data --example faces -- --spectrum 64`.
+//! The example `spectrum` measures it:
+//! `cargo run --release -p meme-data --example spectrum -- 32 64`.
 
 mod background;
 mod beard;

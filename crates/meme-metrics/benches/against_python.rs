@@ -1,5 +1,6 @@
 //! Times feature extraction beside pytorch-fid's, and the Frechet distance beside scipy's `sqrtm`
-//! route, in turns within one run: `against_python PYTHON WEIGHTS.pth [ROUNDS] [THREADS]`.
+//! route, in turns within one run:
+//! `cargo bench -p meme-metrics --bench against_python -- PYTHON WEIGHTS.pth [ROUNDS] [THREADS]`
 //!
 //! PYTHON is an interpreter that has torch, torchvision, pytorch-fid and scipy. Any weights do, also
 //! those that `tests/golden/packages.py` makes.
@@ -52,9 +53,12 @@ impl Other {
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     meme_torch::keep_freed_memory();
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    // Cargo adds `--bench`; tests of all targets start this with nothing else.
+    let arguments = std::env::args().skip(1).filter(|argument| !argument.starts_with("--"));
+    let arguments: Vec<String> = arguments.collect();
     let [python, weights, rest @ ..] = arguments.as_slice() else {
-        return Err("usage: against_python PYTHON WEIGHTS.pth [ROUNDS] [THREADS]".into());
+        println!("usage: against_python PYTHON WEIGHTS.pth [ROUNDS] [THREADS]");
+        return Ok(());
     };
     let number = |place: usize, default: usize| -> Result<usize, std::num::ParseIntError> {
         rest.get(place).map_or(Ok(default), |text| text.parse())
