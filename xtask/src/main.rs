@@ -11,6 +11,7 @@ mod bench;
 mod ci;
 mod download;
 mod error;
+mod examples;
 mod reproduce;
 mod setup;
 mod smoke;

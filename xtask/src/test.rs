@@ -6,10 +6,10 @@ use std::process::{Command, Stdio};
 use crate::error::{Error, Result};
 use crate::step::Steps;
 use crate::workspace::{Workspace, show};
-use crate::{setup, smoke, usage};
+use crate::{examples, setup, smoke, usage};
 
 /// The steps after setup, in order: what is quick to fail comes first.
-const STEPS: &[&str] = &["fmt", "clippy", "doc", "build", "tests", "doctests", "smoke"];
+const STEPS: &[&str] = &["fmt", "clippy", "doc", "build", "tests", "doctests", "examples", "smoke"];
 
 /// What was asked for.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -106,6 +106,10 @@ impl Runner<'_> {
             "build" => steps.run(name, &alone, || {
                 self.workspace.build_program(self.command(name), "meme").map(|_| ())
             }),
+            // Built with everything else: this asks where they are.
+            "examples" => {
+                steps.run(name, &alone, || examples::run(self.workspace, self.command("build")))
+            }
             "smoke" => steps.run(name, &alone, || {
                 // Built a moment ago: this only asks where it is.
                 let program = self.workspace.build_program(self.command("build"), "meme")?;
@@ -118,8 +122,8 @@ impl Runner<'_> {
 
     /// How a person repeats one step.
     fn alone(&self, name: &'static str) -> String {
-        if name == "smoke" {
-            "cargo xtask test --only smoke".to_owned()
+        if matches!(name, "examples" | "smoke") {
+            format!("cargo xtask test --only {name}")
         } else {
             show(&self.command(name))
         }
@@ -136,7 +140,7 @@ impl Runner<'_> {
             "tests" if self.nextest => &["nextest", "run", "--workspace", "--no-fail-fast"],
             "tests" => &["test", "--workspace", "--all-targets", "--no-fail-fast"],
             "doctests" => &["test", "--workspace", "--doc", "--no-fail-fast"],
-            // "build", and where "smoke" finds its program.
+            // "build", and where "examples" and "smoke" find their programs.
             _ => &["test", "--workspace", "--no-run"],
         };
         cargo.args(words);

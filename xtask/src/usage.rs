@@ -38,7 +38,7 @@ const TEST: &str = "\
 usage: cargo xtask test [--slow] [--only STEP,STEP...] [--dry-run]
 
 Runs, in this order, and stops at the first that fails:
-  setup, fmt, clippy, doc, build, tests, doctests, smoke
+  setup, fmt, clippy, doc, build, tests, doctests, examples, smoke
 All in the dev profile, so that nothing is built twice. Ends with the time of every step, and with
 what the tests did to the code: processes killed, bits flipped, faults injected, hostile files read.
 

@@ -81,16 +81,21 @@ impl Workspace {
 
     /// Runs a cargo build that speaks JSON on stdout (messages for people go to stderr as always)
     /// and returns the path of the program `name` that it built or found fresh.
-    pub(crate) fn build_program(&self, mut build: Command, name: &str) -> Result<PathBuf> {
+    pub(crate) fn build_program(&self, build: Command, name: &str) -> Result<PathBuf> {
+        let mut program = None;
+        self.build(build, |message| program = executable(message, name).or(program.take()))?;
+        program.ok_or_else(|| Error::NoProgram(name.to_owned()))
+    }
+
+    /// Runs a cargo build and shows each of its JSON messages to `see`.
+    pub(crate) fn build(&self, mut build: Command, mut see: impl FnMut(&str)) -> Result<()> {
         let shown = show(&build);
         build.arg("--message-format=json-render-diagnostics").stdout(Stdio::piped());
         let mut child =
             build.spawn().map_err(|source| Error::Run { program: shown.clone(), source })?;
-        let mut program = None;
         if let Some(stdout) = child.stdout.take() {
             for line in BufReader::new(stdout).lines() {
-                let line = line.map_err(|source| Error::Run { program: shown.clone(), source })?;
-                program = executable(&line, name).or(program);
+                see(&line.map_err(|source| Error::Run { program: shown.clone(), source })?);
             }
         }
         let status =
@@ -98,7 +103,7 @@ impl Workspace {
         if !status.success() {
             return Err(Error::Command { command: shown, status: status.to_string() });
         }
-        program.ok_or_else(|| Error::NoProgram(name.to_owned()))
+        Ok(())
     }
 }
 

@@ -5,6 +5,7 @@
     reason = "helpers of tests fail as tests do, and say what they skipped"
 )]
 
+mod book;
 mod crates;
 mod documents;
 mod manifests;

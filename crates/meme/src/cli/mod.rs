@@ -150,7 +150,7 @@ mod tests {
 
     use super::*;
 
-    /// Every line of a `sh` block of the documents that begins with `meme`, with where it stands.
+    /// Every line of a `sh` block of the documents that starts the program, with where it stands.
     fn commands() -> Vec<(String, String)> {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
         let mut files = vec![root.join("README.md")];
@@ -179,12 +179,21 @@ mod tests {
                 let line = before + line.split(" #").next().unwrap_or(line).trim();
                 if let Some(start) = line.strip_suffix('\\') {
                     begun = Some((at, start.to_owned()));
-                } else if inside && line.starts_with("meme ") {
-                    commands.push((format!("{}:{}", file.display(), at + 1), line));
+                } else if let Some(command) = inside.then(|| as_typed(&line)).flatten() {
+                    commands.push((format!("{}:{}", file.display(), at + 1), command));
                 }
             }
         }
         commands
+    }
+
+    /// The program's command line behind what a person types; none where it is something else.
+    fn as_typed(line: &str) -> Option<String> {
+        let after =
+            |start: &str, verb: &str| Some(format!("meme {verb}{}", line.strip_prefix(start)?));
+        after("meme ", "")
+            .or_else(|| after("cargo run --release -- ", ""))
+            .or_else(|| after("cargo xtask reproduce ", "reproduce "))
     }
 
     #[test]
