@@ -191,6 +191,38 @@ fn an_imported_pipeline_is_sampled_and_analysed_like_any_run() {
     refused(&train, folder.path(), &["expert-1: it was imported without an optimizer's state"]);
 }
 
+/// Pictures that `meme sample` drew against those that diffusers drew from the same noise: the same but
+/// for the rounding to bytes.
+#[track_caller]
+fn same_pictures(folder: &Path, drawn: &Path) {
+    let drawn = tensor(&read_safetensors(drawn).unwrap().tensors["drawn"]);
+    for number in 0..drawn.size()[0] {
+        let file = folder.join(format!("{number:06}.png"));
+        let bytes = fs::read(&file).unwrap();
+        let limits = meme::data::Limits::default();
+        let picture = meme::data::decode("a sample", &bytes, [255; 3], &limits).unwrap();
+        let theirs = (drawn.get(number).permute([1, 2, 0]) + 1.0) * 127.5;
+        let theirs = meme::torch::to_f32_vec(&theirs.contiguous()).unwrap();
+        assert_eq!(picture.rgb.len(), theirs.len());
+        let inside = theirs.iter().filter(|value| (1.0..254.0).contains(*value)).count();
+        assert!(3 * inside > theirs.len(), "most of the picture is cut off: it would show little");
+        for (ours, theirs) in picture.rgb.iter().zip(&theirs) {
+            let error = (f32::from(*ours) - theirs).abs();
+            assert!(error < 0.51, "{}: {ours}, diffusers {theirs}", file.display());
+        }
+    }
+}
+
+#[test]
+fn an_imported_pipeline_draws_the_pictures_that_diffusers_draws() {
+    let folder = empty();
+    meme(&["import", path(&golden("pipeline")), "--run", "run"], folder.path());
+    let sample =
+        ["sample", "run", "--count", "2", "--steps", "4", "--out", "pictures", "--device", "cpu"];
+    meme(&sample, folder.path());
+    same_pictures(&folder.path().join("pictures"), &golden("drawn.safetensors"));
+}
+
 #[test]
 fn shards_are_the_whole_and_a_missing_one_is_named() {
     let folder = empty();
@@ -429,8 +461,8 @@ fn the_network_of_ldm_on_ffhq_gives_the_same_numbers_and_goes_out_again() {
     meme(&["export", "run", "--to", "out"], folder.path());
     same_model(&given.join("pipeline/unet"), &folder.path().join("out/expert-1"));
     same_model(&given.join("pipeline/vqvae"), &folder.path().join("out/vqvae"));
-    meme(
-        &["sample", "run", "--count", "1", "--steps", "2", "--out", "sheet.png", "--device", "cpu"],
-        folder.path(),
-    );
+    let sample =
+        ["sample", "run", "--count", "1", "--steps", "4", "--out", "pictures", "--device", "cpu"];
+    meme(&sample, folder.path());
+    same_pictures(&folder.path().join("pictures"), &given.join("drawn.safetensors"));
 }

@@ -9,6 +9,7 @@ import json
 import pathlib
 import shutil
 
+import numpy as np
 import torch
 from diffusers import AutoencoderKL, DDIMScheduler, UNet2DModel, VQModel
 from safetensors import safe_open
@@ -86,6 +87,39 @@ def answers(network, first, side, batch, extra=None):
     return {name: tensor.contiguous() for name, tensor in found.items()}
 
 
+def philox(counter, key):
+    """Philox4x32-10 (Salmon et al. 2011) of a counter of four words."""
+    c0, c1, c2, c3 = counter
+    k0, k1 = key
+    for _ in range(10):
+        a, b = 0xD2511F53 * c0, 0xCD9E8D57 * c2
+        c0, c1, c2, c3 = (b >> 32) ^ c1 ^ k0, b & 0xFFFFFFFF, (a >> 32) ^ c3 ^ k1, a & 0xFFFFFFFF
+        k0, k1 = (k0 + 0x9E3779B9) & 0xFFFFFFFF, (k1 + 0xBB67AE85) & 0xFFFFFFFF
+    return c0, c1, c2, c3
+
+
+def start_noise(image, shape):
+    """What `meme sample` starts picture `image` of seed 0 from, by the words of `meme-random`'s documentation."""
+    values = []
+    for block in range(int(np.prod(shape)) // 2):
+        words = philox((block, 9, image, 0), (0, 0))  # purpose 9, no expert
+        u, v = ((words[i] | words[i + 1] << 32) >> 11 for i in (0, 2))
+        radius, angle = np.sqrt(-2.0 * np.log(1.0 - u * 2.0**-53)), 2.0 * np.pi * v * 2.0**-53
+        values += [radius * np.cos(angle), radius * np.sin(angle)]
+    return torch.tensor(values, dtype=torch.float64).float().reshape(shape)
+
+
+@torch.no_grad()
+def drawn(network, first, side, count, steps):
+    """Pictures 0.. of seed 0, [count, 3, H, W] in [-1, 1], as `LDMPipeline` draws them: DDIM on LDM's grid."""
+    ddim = DDIMScheduler.from_config(scheduler().config, steps_offset=1, set_alpha_to_one=False)
+    ddim.set_timesteps(steps)
+    x = torch.stack([start_noise(image, (3, side, side)) for image in range(count)])
+    for timestep in ddim.timesteps:
+        x = ddim.step(network(x, timestep).sample, timestep, x).prev_sample
+    return first.decode(x / first.config.scaling_factor).sample.clamp(-1, 1).contiguous()
+
+
 def weights(path):
     with safe_open(path, "pt") as file:
         names = [name for name in file.keys() if name.startswith("weights.")]
@@ -127,6 +161,7 @@ def main():
         first = randomise(vq((128, 256, 512), 32, 8192, 2, 256), 2)
         write_pipeline(ffhq / "pipeline", network, first)
         save_file(answers(network, first, 64, 1), ffhq / "expected.safetensors")
+        save_file({"drawn": drawn(network, first, 64, 1, 4)}, ffhq / "drawn.safetensors")
         return
     for folder in ("pipeline", "sharded", "vae"):
         shutil.rmtree(HERE / folder, ignore_errors=True)
@@ -144,6 +179,7 @@ def main():
     )
     kl.save_pretrained(HERE / "vae")
     save_file(answers(network, first, 8, 2, kl), HERE / "expected.safetensors")
+    save_file({"drawn": drawn(network, first, 8, 2, 4)}, HERE / "drawn.safetensors")
     compvis()
 
 
