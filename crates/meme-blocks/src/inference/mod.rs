@@ -4,6 +4,8 @@ mod attention;
 mod enlarge;
 mod mixer;
 mod residual;
+#[cfg(test)]
+mod tests;
 mod transformer;
 mod unet;
 mod weights;
