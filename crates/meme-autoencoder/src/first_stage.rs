@@ -117,7 +117,7 @@ impl FirstStage {
         }
     }
 
-    fn check(&self, images: &Tensor) -> Result<()> {
+    pub(crate) fn check(&self, images: &Tensor) -> Result<()> {
         let size = images.size();
         let sides = |n: &i64| usize::try_from(*n).unwrap_or(0);
         let fits = match size.as_slice() {

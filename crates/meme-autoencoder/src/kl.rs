@@ -58,7 +58,26 @@ impl KlAutoencoder {
 
     /// Scaled latents [B, E, h, w] to images [B, C, f h, f w].
     pub(crate) fn decode(&self, latents: &Tensor) -> Result<Tensor> {
-        let z = self.post_quant_conv.forward(&latents.f_div_scalar(self.scale)?)?; // [B, z, h, w]
-        self.decoder.forward(&z)
+        self.reconstruct(&latents.f_div_scalar(self.scale)?)
     }
+
+    /// Unscaled latents [B, E, h, w], such as draws from the posterior, to images [B, C, f h, f w].
+    ///
+    /// # Errors
+    /// [`Error::Layer`](crate::Error::Layer) where the channels do not fit.
+    pub fn reconstruct(&self, latents: &Tensor) -> Result<Tensor> {
+        self.decoder.forward(&self.post_quant_conv.forward(latents)?)
+    }
+}
+
+/// How far normal posteriors are from the standard normal, in nats: `0.5 (mean^2 + exp(log_variance) - 1 -
+/// log_variance)` summed over everything but the batch (Kingma and Welling, arXiv 1312.6114, appendix B). Mean and log
+/// variance [B, ...] give [B].
+///
+/// # Errors
+/// [`Error::Torch`](crate::Error::Torch) where the two have different shapes.
+pub fn divergence(mean: &Tensor, log_variance: &Tensor) -> Result<Tensor> {
+    let terms = mean.f_square()?.f_add(&log_variance.f_exp()?)?;
+    let terms = terms.f_sub(log_variance)?.f_add_scalar(-1.0)?;
+    Ok(terms.f_flatten(1, -1)?.f_sum_dim_intlist(1, false, None)?.f_mul_scalar(0.5)?)
 }

@@ -51,20 +51,31 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! Both learned kinds can be trained: gradients pass through [`KlAutoencoder::posterior`], [`divergence`] and
+//! [`KlAutoencoder::reconstruct`], or [`FirstStage::encode`] and [`VqAutoencoder::reconstruct`], and a
+//! [`CodebookAverage`] moves the vectors. What is minimised is the caller's business.
+//!
+//! Pictures too large for memory are coded in overlapping tiles: [`FirstStage::encode_tiled`] and
+//! [`FirstStage::decode_tiled`]. What that changes is said at [`Tiling`].
+//!
 //! [`FirstStageConfig::count`] gives parameters and multiply-accumulates without building anything.
 #![deny(missing_docs)]
 
+mod codebook;
 mod coder;
 mod config;
 mod count;
 mod error;
 mod first_stage;
 mod kl;
+mod tiles;
 mod vq;
 
+pub use codebook::CodebookAverage;
 pub use config::{CoderConfig, FirstStageConfig};
 pub use count::Count;
 pub use error::Error;
 pub use first_stage::FirstStage;
-pub use kl::KlAutoencoder;
+pub use kl::{KlAutoencoder, divergence};
+pub use tiles::Tiling;
 pub use vq::VqAutoencoder;

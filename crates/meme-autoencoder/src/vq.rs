@@ -53,7 +53,20 @@ impl VqAutoencoder {
     /// Latents [B, E, h, w] to images [B, C, f h, f w], through the codebook.
     pub(crate) fn decode(&self, latents: &Tensor) -> Result<Tensor> {
         let (quantised, _) = self.quantise(latents)?; // [B, E, h, w]
-        self.decoder.forward(&self.post_quant_conv.forward(&quantised)?) // [B, C, f h, f w]
+        self.reconstruct(&quantised)
+    }
+
+    /// Latents [B, E, h, w] as they are, quantised or not, to images [B, C, f h, f w]. Gradients pass.
+    ///
+    /// # Errors
+    /// [`Error::Layer`](crate::Error::Layer) where the channels do not fit.
+    pub fn reconstruct(&self, latents: &Tensor) -> Result<Tensor> {
+        self.decoder.forward(&self.post_quant_conv.forward(latents)?)
+    }
+
+    /// The vectors, [K, E].
+    pub fn codebook(&self) -> &Tensor {
+        &self.codebook
     }
 
     /// Each position's nearest vector, [B, E, h, w], and its number in the codebook, int64 [B, h, w]. No gradient
