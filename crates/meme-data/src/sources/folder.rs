@@ -50,7 +50,8 @@ impl Folder {
                     continue;
                 } else if is_dir {
                     inner.push(Pending { path, prefix: format!("{relative}/") });
-                } else if matches!(extension_of(&name).as_deref(), Some("tar" | "zip")) {
+                } else if matches!(extension_of(&name).as_deref(), Some("tar" | "zip" | "parquet"))
+                {
                     archives.push((relative, path));
                 } else {
                     match classify(&name) {

@@ -1,7 +1,9 @@
-//! Images in a folder, a tar or a zip file, all read the same way.
+//! Images in a folder, a tar, a zip or a Parquet file, all read the same way.
 
 mod entries;
 mod folder;
+#[cfg(feature = "parquet")]
+mod parquet;
 mod shards;
 mod tar;
 mod zip;
@@ -28,11 +30,15 @@ trait Container: Send + Sync {
 ///
 /// * A **folder** is searched recursively, through symbolic links (a loop is walked once). Hidden
 ///   files and folders are ignored. Images are sorted by their relative name, byte by byte. A
-///   folder without images that holds `.tar` or `.zip` files is read as their concatenation, in
-///   the order of their names: the shards of a WebDataset.
+///   folder without images that holds `.tar`, `.zip` or `.parquet` files is read as their
+///   concatenation, in the order of their names: the shards of a WebDataset.
 /// * A **tar** file is indexed once and read in place, also one of WebDataset's layout; its entries
 ///   are sorted by name too. Only uncompressed ones: a compressed tar has no random access.
 /// * A **zip** file is read in place (stored or deflated entries).
+/// * A **Parquet** file (feature `parquet`; uncompressed or snappy) is read row group by row group, the latest
+///   ones kept in up to 512 MiB: in order of rows at the speed of the disk, in any other order at the cost of a row group
+///   an image. Its images are the only column of bytes, or `image` or `image.bytes` and the like; they are named
+///   by their row.
 ///
 /// Archives are never extracted. Links and hidden entries in them are ignored, an image whose name
 /// is absolute or contains `..` makes the archive refused; of two entries with one name the later
@@ -77,6 +83,14 @@ fn open_archive(path: &Path) -> Result<Box<dyn Container>> {
         |reason: &str| Err(Error::Unsupported { path: path.to_owned(), reason: reason.to_owned() });
     match head.as_slice() {
         [] => unsupported("the file is empty; give a folder, a tar or a zip file of images"),
+        #[cfg(feature = "parquet")]
+        head if head.starts_with(parquet::MAGIC) => {
+            Ok(Box::new(parquet::Parquet::open(path, file)?))
+        }
+        #[cfg(not(feature = "parquet"))]
+        [b'P', b'A', b'R', b'1', ..] => unsupported(
+            "a Parquet file; this program was built without the feature `parquet` of meme-data",
+        ),
         [b'P', b'K', 3 | 5 | 6 | 7, ..] => Ok(Box::new(zip::Zip::open(path, file)?)),
         [0x1F, 0x8B, ..]
         | [0x28, 0xB5, 0x2F, 0xFD, ..]

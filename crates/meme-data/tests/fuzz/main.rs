@@ -42,6 +42,11 @@ fuzz! {
     hostile_zips_are_refused_or_read hostile_zips_are_refused_or_read_for_long zips;
 }
 
+#[cfg(feature = "parquet")]
+fuzz! {
+    hostile_parquets_are_refused_or_read hostile_parquets_are_refused_or_read_for_long parquets;
+}
+
 /// The golden pictures of one kind.
 fn golden(extension: &str) -> Vec<Vec<u8>> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
@@ -223,6 +228,26 @@ fn zips(test: &str, seconds: u64) {
         b".png",
         b"\x08\0",
         b"\x63\0",
+    ];
+    archives(test, seconds, seeds, words, as_it_is);
+}
+
+#[cfg(feature = "parquet")]
+fn parquets(test: &str, seconds: u64) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/parquet");
+    let seeds = ["snappy", "pages"].map(|name| folder.join(format!("{name}.parquet")));
+    let seeds = seeds.iter().map(|path| std::fs::read(path).unwrap()).collect();
+    // Ends of a file, and sizes as the format writes them: i32 and i64 fields of 1 GiB, 2 GiB and -1.
+    let words: &[&[u8]] = &[
+        b"PAR1",
+        b"PARE",
+        b"\x15\x80\x80\x80\x80\x08",
+        b"\x15\xfe\xff\xff\xff\x0f",
+        b"\x16\x80\x80\x80\x80\x08",
+        b"\x16\x01",
+        b"\xff\xff\xff\xff\x0f",
+        b"bytes",
+        b"image",
     ];
     archives(test, seconds, seeds, words, as_it_is);
 }
