@@ -106,7 +106,7 @@ fn every_weight_of_a_vq_stage_gets_a_gradient_through_the_straight_line_past_the
     assert_eq!(again.double_value(&[]), loss.double_value(&[]));
     again.backward();
     let step = 1e-2;
-    let mut moved = x.detach().copy();
+    let moved = x.detach().copy();
     let _ = moved.get(0).get(1).get(2).get(3).g_add_scalar_(step);
     let changed = (vq.reconstruct(&moved).unwrap() - &images).square().mean(Kind::Float);
     let slope = (changed.double_value(&[]) - loss.double_value(&[])) / step;
