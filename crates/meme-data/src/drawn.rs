@@ -20,6 +20,17 @@ impl DrawnFaces {
     pub fn new(seed: u64, count: usize) -> Self {
         Self { seed, names: (0..count).map(|face| format!("face-{seed}-{face:06}")).collect() }
     }
+
+    /// The same faces under names in two folders, as pictures of two classes have them: `glasses` and
+    /// `no-glasses`.
+    pub fn by_class(seed: u64, count: usize) -> Self {
+        let name = |face: usize| {
+            let glasses = Faces::wears_glasses(seed, face as u64);
+            let class = if glasses { "glasses" } else { "no-glasses" };
+            format!("{class}/face-{seed}-{face:06}")
+        };
+        Self { seed, names: (0..count).map(name).collect() }
+    }
 }
 
 impl ImageSource for DrawnFaces {

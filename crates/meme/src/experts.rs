@@ -9,6 +9,7 @@ use meme_sampler::{Denoiser, Ensemble, ExpertSource, Loaded, Loader, Paged, Resi
 use meme_torch::Precision;
 use meme_torch::tch::{Device, Kind, Tensor};
 
+use crate::classes::Wanted;
 use crate::run::{Network, RunFolder};
 use crate::{Error, Result};
 
@@ -71,6 +72,8 @@ pub(crate) struct Trained {
     /// Expert 1's first.
     checkpoints: Vec<(VerifiedFolder, u64)>,
     placement: Placement,
+    /// What is to be drawn, where the networks know classes.
+    wanted: Option<Wanted>,
 }
 
 impl Trained {
@@ -86,7 +89,12 @@ impl Trained {
         }
         let checkpoints = experiment.numbered().map(|(expert, _)| run.newest(expert));
         let checkpoints = checkpoints.collect::<Result<_>>()?;
-        Ok(Self { experiment, checkpoints, placement })
+        Ok(Self { experiment, checkpoints, placement, wanted: None })
+    }
+
+    /// The same experts, asked for the classes that are wanted.
+    pub(crate) fn wanting(self, wanted: Option<Wanted>) -> Self {
+        Self { wanted, ..self }
     }
 
     /// What the weights are: images seen by each expert, and the hashes of their files.
@@ -111,7 +119,8 @@ impl Trained {
         let architecture = Network::architecture(&self.experiment, expert)?;
         let weights = meme_trainer::read_ema(checkpoint)?.tensors;
         let (device, precision) = (self.placement.device, self.precision(expert));
-        Ok(Drawing(UNet::for_inference(architecture, &weights, device, precision)?))
+        let network = UNet::for_inference(architecture, &weights, device, precision)?;
+        Ok(Drawing(network, self.wanted.clone()))
     }
 
     /// All experts behind one denoiser.
@@ -158,10 +167,13 @@ impl Loader for Trained {
 }
 
 /// An expert in the form for sampling.
-struct Drawing(InferenceUNet);
+struct Drawing(InferenceUNet, Option<Wanted>);
 
 impl Denoiser for Drawing {
     fn denoise(&mut self, x: &Tensor, indices: &[Index]) -> meme_sampler::Result<Tensor> {
+        if let Some(wanted) = &self.1 {
+            return wanted.answer(&self.0, x, indices);
+        }
         let numbers: Vec<i64> = indices.iter().map(|index| index.get() as i64).collect();
         let answer = match numbers.first() {
             // As while sampling: one embedding for all. Filled where the tensor lies, because a copy

@@ -11,6 +11,7 @@ use meme_data::{
 };
 use meme_trainer::Stop;
 
+use crate::classes::Classes;
 use crate::experiment::{DataConfig, Experiment};
 use crate::first::First;
 use crate::progress::Progress;
@@ -37,6 +38,8 @@ pub(crate) struct Pictures {
     /// Sentences about pictures that were left out.
     pub(crate) skipped: Vec<String>,
     transform: Transform,
+    /// Where the experiment asks for them.
+    classes: Option<Arc<Classes>>,
 }
 
 impl Pictures {
@@ -50,7 +53,10 @@ impl Pictures {
         let (source, description): (Box<dyn ImageSource>, String) = match path {
             Some(path) => (meme_data::open(path)?, path.display().to_string()),
             None => (
-                Box::new(DrawnFaces::new(config.seed, config.faces)),
+                Box::new(match config.classes {
+                    None => DrawnFaces::new(config.seed, config.faces),
+                    Some(_) => DrawnFaces::by_class(config.seed, config.faces),
+                }),
                 format!("{} built-in faces, seed {}", config.faces, config.seed),
             ),
         };
@@ -75,12 +81,20 @@ impl Pictures {
             None => config.validation,
         };
         let split = Split::seeded(config.seed, readable.len(), held_out)?;
+        let names = |positions: &[usize]| -> Vec<&str> {
+            positions.iter().map(|position| source.source().name(readable[*position])).collect()
+        };
+        let classes = config
+            .classes
+            .is_some()
+            .then(|| Classes::of(&names(&split.train), &names(&split.validation)).map(Arc::new));
+        let classes = classes.transpose()?;
         let part = |positions: Vec<usize>| {
             let indices = positions.into_iter().map(|position| readable[position]).collect();
             Ok::<_, Error>(Arc::new(Subset::of_arrays(Arc::clone(&source), indices)?))
         };
         let (train, validation) = (part(split.train)?, part(split.validation)?);
-        Ok(Self { train, validation, description, hash, skipped, transform })
+        Ok(Self { train, validation, description, hash, skipped, transform, classes })
     }
 }
 
@@ -91,6 +105,8 @@ pub(crate) struct Latents {
     pub(crate) train: Arc<Cache>,
     /// What they are validated on.
     pub(crate) validation: Arc<Cache>,
+    /// The classes of both, where the experiment asks for them.
+    pub(crate) classes: Option<Arc<Classes>>,
 }
 
 impl Latents {
@@ -122,6 +138,7 @@ impl Latents {
         Ok(Self {
             train: encode("train", &pictures.train)?,
             validation: encode("validation", &pictures.validation)?,
+            classes: pictures.classes.clone(),
         })
     }
 
@@ -148,7 +165,11 @@ impl Latents {
 
     /// What identifies the latents in a checkpoint.
     pub(crate) fn identity(&self) -> String {
-        self.train.header().blake3.clone()
+        let latents = &self.train.header().blake3;
+        match &self.classes {
+            None => latents.clone(),
+            Some(classes) => format!("{latents}, classes {}", classes.hash()),
+        }
     }
 }
 

@@ -11,7 +11,7 @@ use meme_trainer::Change;
 
 use crate::error::io;
 use crate::experiment::Experiment;
-use crate::{Error, Result};
+use crate::{Error, Result, classes};
 
 /// The experiment's own copy in its run folder.
 const EXPERIMENT: &str = "experiment.toml";
@@ -122,6 +122,8 @@ pub(crate) fn expert_folder(path: &Path, expert: Expert) -> PathBuf {
 pub(crate) struct Network {
     pub(crate) parameters: Parameters,
     pub(crate) unet: UNet,
+    /// The class that stands for none, where it knows classes.
+    none: Option<i64>,
 }
 
 impl Network {
@@ -139,8 +141,9 @@ impl Network {
         device: Device,
     ) -> Result<Self> {
         let mut parameters = Parameters::new(device, experiment.train.seed, expert.number());
-        let unet = UNet::new(&parameters.root(), Self::architecture(experiment, expert)?)?;
-        Ok(Self { parameters, unet })
+        let architecture = Self::architecture(experiment, expert)?;
+        let unet = UNet::new(&parameters.root(), architecture)?;
+        Ok(Self { parameters, unet, none: classes::none_of(architecture) })
     }
 
     /// The network with the moving average of a checkpoint.
@@ -151,14 +154,30 @@ impl Network {
         device: Device,
     ) -> Result<Self> {
         let mut parameters = Parameters::blank(device);
-        let unet = UNet::new(&parameters.root(), Self::architecture(experiment, expert)?)?;
+        let architecture = Self::architecture(experiment, expert)?;
+        let unet = UNet::new(&parameters.root(), architecture)?;
         parameters.load(&meme_trainer::read_ema(checkpoint)?.tensors)?;
         parameters.set_trainable(false);
-        Ok(Self { parameters, unet })
+        Ok(Self { parameters, unet, none: classes::none_of(architecture) })
     }
 
-    /// The network's output for noisy images and 0-based indices `[B]`.
+    /// The network's output for noisy images and 0-based indices `[B]`, where the pictures' classes,
+    /// if it knows any, are not told.
     pub(crate) fn forward(&self, x: &Tensor, indices: &[Index]) -> Result<Tensor> {
+        let rows = indices.len();
+        let none = self
+            .none
+            .map(|none| meme_torch::from_i64(&vec![none; rows], &[rows as i64], x.device()));
+        self.forward_told(x, indices, none.transpose()?.as_ref())
+    }
+
+    /// The same with the pictures' classes, int64 `[B]`, for networks that know them.
+    pub(crate) fn forward_told(
+        &self,
+        x: &Tensor,
+        indices: &[Index],
+        classes: Option<&Tensor>,
+    ) -> Result<Tensor> {
         let count = indices.len() as i64;
         let indices: Vec<i64> = indices.iter().map(|index| index.get() as i64).collect();
         let indices = match indices.first() {
@@ -170,6 +189,6 @@ impl Network {
             }
             _ => meme_torch::from_i64(&indices, &[count], x.device())?,
         };
-        Ok(self.unet.forward(x, &indices, &mut Options::default())?)
+        Ok(self.unet.forward(x, &indices, &mut Options { classes, ..Options::default() })?)
     }
 }

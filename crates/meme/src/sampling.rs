@@ -12,6 +12,7 @@ use meme_trainer::Stop;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use crate::classes::Wanted;
 use crate::error::io;
 use crate::experiment::SampleConfig;
 use crate::experts::{Experts, Placement, Trained};
@@ -36,6 +37,10 @@ pub(crate) struct Sampling<'a> {
     shape: [i64; 3],
     device: Device,
     stop: &'a Stop,
+    /// Where the networks know classes.
+    wanted: Option<Wanted>,
+    /// The only class that is drawn, if not all in turn.
+    only: Option<i64>,
 }
 
 /// What a stopped batch belongs to.
@@ -69,7 +74,8 @@ impl<'a> Sampling<'a> {
         let threshold = if config.clip { Threshold::Clip { bound: 1.0 } } else { Threshold::None };
         let plan =
             Plan::new(&schedule, &indices, experiment.parametrisation)?.threshold(threshold)?;
-        let trained = Trained::open(run, placement)?;
+        let wanted = Wanted::open(&run.path, experiment, config.guidance)?;
+        let trained = Trained::open(run, placement)?.wanting(wanted.clone());
         Ok(Self {
             weights: trained.identity(),
             ensemble: trained.ensemble()?,
@@ -79,7 +85,27 @@ impl<'a> Sampling<'a> {
             shape: experiment.latent_shape()?.map(|side| side as i64),
             device,
             stop,
+            wanted,
+            only: None,
         })
+    }
+
+    /// Draws pictures of this class only; without it picture k is of class k, counted round.
+    pub(crate) fn of_class(mut self, name: &str) -> Result<Self> {
+        let Some(wanted) = &self.wanted else {
+            return Err(Error::Usage(format!(
+                "--class {name}: this run's networks know no classes"
+            )));
+        };
+        self.only = Some(wanted.named(name)?);
+        Ok(self)
+    }
+
+    /// Tells the experts which pictures come next.
+    fn begin(&self, numbers: Range<u64>) {
+        if let Some(wanted) = &self.wanted {
+            wanted.begin(numbers, self.only);
+        }
     }
 
     /// Steps of the sampler; grid `ldm` may have a few more than were asked for.
@@ -148,6 +174,7 @@ impl<'a> Sampling<'a> {
             next = batch.end;
             let another = (next < numbers.end).then(|| self.plan.index(0));
             self.ensemble.followed_by(another);
+            self.begin(batch.clone());
             let samples = batch.clone().map(|number| (self.config.seed, number)).collect();
             let mut noise = SampleNoise::new(samples);
             let state = match state {
@@ -176,10 +203,11 @@ impl<'a> Sampling<'a> {
 
     /// Everything that picture k is a function of, but k.
     fn identity(&self) -> String {
-        let SampleConfig { sampler, grid, steps, clip, seed, .. } = &self.config;
+        let SampleConfig { sampler, grid, steps, clip, seed, guidance, .. } = &self.config;
         stages::hash(&json!({
             "weights": self.weights, "first_stage": self.first.hash(), "sampler": sampler,
-            "grid": grid, "steps": steps, "clip": clip, "seed": seed,
+            "grid": grid, "steps": steps, "clip": clip, "seed": seed, "guidance": guidance,
+            "class": self.only,
         }))
     }
 

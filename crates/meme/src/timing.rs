@@ -84,11 +84,13 @@ pub(crate) fn training_rate(network: &Timed, macs: u64, device: Device) -> Resul
     let shape = [batch, channels, network.height as i64, network.width as i64];
     let x = Tensor::zeros(shape, (Kind::Float, device));
     let indices = Tensor::full([batch], 500, (Kind::Int64, device));
+    let classes = crate::classes::none(&network.architecture, batch, device)?;
     let mut step = || {
         parameters.zero_grad();
         synchronise(device);
         let clock = Instant::now();
-        let output = unet.forward(&x, &indices, &mut Options::default())?;
+        let mut options = Options { classes: classes.as_ref(), ..Options::default() };
+        let output = unet.forward(&x, &indices, &mut options)?;
         let loss = output.square().mean(Kind::Float);
         loss.f_backward().map_err(meme_trainer::Error::objective)?;
         synchronise(device);

@@ -15,6 +15,7 @@ use meme_trainer::{
     Trainer, Validated, Window,
 };
 
+use crate::classes::{self, Lessons};
 use crate::experiment::Experiment;
 use crate::pictures::Latents;
 use crate::progress::{Progress, Task};
@@ -66,26 +67,34 @@ pub(crate) fn train_expert_as(
 ) -> Result<()> {
     let &Training { run, latents, device, progress, stop } = training;
     let experiment = &run.experiment;
-    let Network { parameters, unet } = Network::untrained(experiment, expert, device)?;
+    let Network { parameters, unet, .. } = Network::untrained(experiment, expert, device)?;
     let checkpointing = experiment.train.activation_checkpointing;
     let seed = experiment.train.seed;
+    let config = DiffusionConfig {
+        data: Arc::clone(&latents.train) as _,
+        schedule: Schedule::new(&experiment.schedule)?,
+        parametrisation: experiment.parametrisation,
+        weight: experiment.loss_weight,
+        intervals: experiment.intervals.clone(),
+        assignment: experiment.assignment.clone(),
+        expert,
+        seed: experiment.train.seed,
+        flip: experiment.train.flip,
+        buckets: BUCKETS,
+        device,
+    };
+    let mut told = told(run, expert, latents, &config)?;
     let objective = Diffusion::new(
-        DiffusionConfig {
-            data: Arc::clone(&latents.train) as _,
-            schedule: Schedule::new(&experiment.schedule)?,
-            parametrisation: experiment.parametrisation,
-            weight: experiment.loss_weight,
-            intervals: experiment.intervals.clone(),
-            assignment: experiment.assignment.clone(),
-            expert,
-            seed: experiment.train.seed,
-            flip: experiment.train.flip,
-            buckets: BUCKETS,
-            device,
-        },
+        config,
         PerImage(move |noisy: &Tensor, indices: &Tensor, images: Option<Range<u64>>| {
+            let classes = told.as_mut().map(|(lessons, held_out)| match images.clone() {
+                Some(images) => lessons.batch(images, device),
+                None => held_out.batch(indices.size()[0], device),
+            });
+            let classes = classes.transpose().map_err(meme_trainer::Error::objective)?;
             let mut masks = images.map(|images| Masks { seed, expert, images });
             let mut options = meme_blocks::Options {
+                classes: classes.as_ref(),
                 checkpointing,
                 dropout: masks.as_mut().map(|masks| masks as &mut dyn Dropout),
                 ..Default::default()
@@ -112,6 +121,34 @@ pub(crate) fn train_expert_as(
         Outcome::Reached => Ok(()),
         Outcome::Stopped => Err(Error::Stopped),
     }
+}
+
+/// What an expert is told about classes while it learns and while it is validated; nothing where it
+/// knows none.
+fn told(
+    run: &RunFolder,
+    expert: Expert,
+    latents: &Latents,
+    config: &DiffusionConfig,
+) -> Result<Option<(Lessons, classes::HeldOut)>> {
+    let experiment = &run.experiment;
+    let none = classes::none_of(Network::architecture(experiment, expert)?);
+    let (Some(classes), Some(class), Some(none)) =
+        (&latents.classes, experiment.data.classes, none)
+    else {
+        return Ok(None);
+    };
+    classes.check(experiment)?;
+    classes.record(&run.path)?;
+    let lessons = Lessons {
+        classes: Arc::clone(classes),
+        order: config.order()?,
+        withheld: class.withheld,
+        none,
+        seed: config.seed,
+        expert,
+    };
+    Ok(Some((lessons, classes.held_out(VALIDATION_IMAGES))))
 }
 
 /// The dropout masks of one batch: those of an image are a function of its counter, of the expert and

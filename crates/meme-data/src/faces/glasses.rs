@@ -1,6 +1,6 @@
 //! Glasses: two rims, a bridge, temples, and what the lenses reflect.
 
-use super::dice::{Aspect, Source};
+use super::dice::{Aspect, Dice, Source};
 use super::head::Head;
 use super::light::Light;
 use super::numeric::{PI, V3, mix, sincos, smooth, v3};
@@ -26,9 +26,14 @@ pub(super) struct Glasses {
 }
 
 impl Glasses {
+    /// Their first throw: whether there are any.
+    pub(super) fn are_worn(dice: &mut Dice, person: &Person) -> bool {
+        dice.chance(0.15 + 0.12 * person.age)
+    }
+
     pub(super) fn draw(source: Source, person: &Person, head: &Head) -> Option<Self> {
         let mut dice = source.dice(Aspect::Glasses);
-        if !dice.chance(0.15 + 0.12 * person.age) {
+        if !Self::are_worn(&mut dice, person) {
             return None;
         }
         let sun = dice.chance(0.16);

@@ -74,6 +74,9 @@ mod strands;
 mod strokes;
 
 use crate::{Error, Result, RgbImage};
+use dice::{Aspect, Source};
+use glasses::Glasses;
+use person::Person;
 use portrait::Portrait;
 
 /// The first `count` faces of a seed.
@@ -124,6 +127,12 @@ impl Faces {
         let rgb = Portrait::new(seed, image).render(size, samples(size));
         RgbImage { width: size, height: size, rgb }
     }
+
+    /// Whether face `image` of `seed` wears glasses, as about one in five does; nothing is drawn.
+    pub fn wears_glasses(seed: u64, image: u64) -> bool {
+        let source = Source::new(seed, image);
+        Glasses::are_worn(&mut source.dice(Aspect::Glasses), &Person::draw(source))
+    }
 }
 
 /// Samples along a pixel's side: more where a pixel sees more of the face.
@@ -133,5 +142,18 @@ fn samples(size: usize) -> usize {
         21..=100 => 3,
         101..=2048 => 2,
         _ => 1,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_wears_glasses_is_known_without_drawing() {
+        let wear = |face: u64| Portrait::new(5, face).wears_glasses();
+        let faces: Vec<u64> = (0..200).filter(|face| Faces::wears_glasses(5, *face)).collect();
+        assert_eq!(faces, (0..200).filter(|face| wear(*face)).collect::<Vec<_>>());
+        assert!((20..80).contains(&faces.len()), "{}", faces.len());
     }
 }

@@ -49,6 +49,11 @@ pub(super) struct Portrait {
 }
 
 impl Portrait {
+    #[cfg(test)]
+    pub(super) fn wears_glasses(&self) -> bool {
+        self.glasses.is_some()
+    }
+
     pub(super) fn new(seed: u64, image: u64) -> Self {
         let source = Source::new(seed, image);
         let person = Person::draw(source);

@@ -77,6 +77,7 @@ impl Reproduce {
             settings: self.set,
             devices,
             lanes: self.lanes,
+            alone: self.task.is_some(),
             repeats: self.repeats,
             redo_changed: self.redo_changed,
         })?;

@@ -60,6 +60,12 @@ pub(crate) struct Sample {
     /// Seed of the noise [default: the experiment's]
     #[arg(long)]
     seed: Option<u64>,
+    /// Pictures of this class only; the folders' names are the classes [default: each in turn]
+    #[arg(long, value_name = "NAME")]
+    class: Option<String>,
+    /// Strength of guidance towards the class; 1 is none [default: the experiment's]
+    #[arg(long, value_name = "SCALE")]
+    guidance: Option<f64>,
     /// Pictures per forward pass [default: the experiment's]
     #[arg(long)]
     batch: Option<usize>,
@@ -112,6 +118,10 @@ impl Sample {
             }
         }
         config.seed = self.seed.unwrap_or(config.seed);
+        if self.guidance.is_some() && run.experiment.data.classes.is_none() {
+            return Err(Error::Usage("--guidance: this run's networks know no classes".into()));
+        }
+        config.guidance = self.guidance.unwrap_or(config.guidance);
         config.batch = self.batch.unwrap_or(config.batch);
         if config.steps == 0 || config.batch == 0 {
             return Err(Error::Usage("--steps and --batch must be at least 1".into()));
@@ -123,6 +133,9 @@ impl Sample {
         let first = self.first_stage.open_for(&run, device)?;
         let placement = Placement { device, residency: self.resident, precision: self.precision };
         let mut sampling = Sampling::new(&run, &first, &config, placement, &context.stop)?;
+        if let Some(class) = &self.class {
+            sampling = sampling.of_class(class)?;
+        }
         let steps = sampling.steps();
         context.progress.add_work(1.0);
         let mut task = context.progress.begin("sampling", count, 1.0);

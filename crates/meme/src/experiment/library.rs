@@ -19,10 +19,11 @@ macro_rules! presets {
 }
 
 const SUITES: &[(&str, &str)] = presets!("suites":
-    "ffhq", "celebahq", "celeba64", "soft-assignment", "experts", "steps", "frequency", "large",
-    "mixing", "pooling", "boundaries");
+    "ffhq", "celebahq", "celeba64", "imagenet", "soft-assignment", "experts", "steps", "frequency",
+    "large", "mixing", "pooling", "boundaries");
 const ROWS: &[(&str, &str)] = presets!("rows":
-    "ldm-l", "ldm-s", "iu-ldm-s", "multi-expert", "multi-expert-soft", "meme");
+    "ldm-l", "ldm-s", "iu-ldm-s", "multi-expert", "multi-expert-soft", "meme", "class-ldm",
+    "class-experts");
 const SCALES: &[(&str, &str)] = presets!("scales": "smoke", "tiny", "small", "paper");
 
 /// How far an experiment is scaled down.
@@ -291,6 +292,23 @@ mod tests {
                     assert_eq!(Experiment::from_toml(&text, "again").unwrap(), experiment);
                 }
             }
+        }
+    }
+
+    #[test]
+    fn the_row_in_the_documents_resolves_at_every_scale() {
+        #[derive(Deserialize)]
+        struct Addition {
+            rows: Vec<SuiteRow>,
+        }
+        let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/adding/expert.md");
+        let page = std::fs::read_to_string(page).unwrap();
+        let block = page.split("```toml\n").nth(1).unwrap().split("```").next().unwrap();
+        let mut experts = suite("experts").unwrap();
+        experts.rows.extend(toml::from_str::<Addition>(block).unwrap().rows);
+        for scale in scales() {
+            let row = Resolver::new(scale, &[]).unwrap().row(&experts, "three").unwrap();
+            assert_eq!((row.experts.len(), row.intervals.experts()), (3, 3));
         }
     }
 

@@ -68,6 +68,18 @@ pub struct DataConfig {
     pub faces: usize,
     /// Seed of the faces and of the split.
     pub seed: u64,
+    /// The folder of a picture is its class, and the networks are told it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub classes: Option<ClassConfig>,
+}
+
+/// How class-conditional networks learn.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ClassConfig {
+    /// Share of the training pictures whose class is withheld, at least 0 and less than 1: guidance
+    /// needs a network that can also do without.
+    pub withheld: f64,
 }
 
 /// How samples are made.
@@ -89,6 +101,18 @@ pub struct SampleConfig {
     /// Seed of the initial noise.
     #[serde(default)]
     pub seed: u64,
+    /// Strength of classifier-free guidance for class-conditional networks; 1 is none.
+    #[serde(default = "unguided", skip_serializing_if = "is_unguided")]
+    pub guidance: f64,
+}
+
+fn unguided() -> f64 {
+    1.0
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
+fn is_unguided(guidance: &f64) -> bool {
+    *guidance == unguided()
 }
 
 impl Experiment {
@@ -140,6 +164,22 @@ impl Experiment {
             expert
                 .fits(height, width)
                 .map_err(|error| format!("expert {}: {error}", position + 1))?;
+            if (expert.classes > 0) != self.data.classes.is_some() {
+                return Err(format!(
+                    "expert {} has {} classes: data.classes and the experts' `classes` belong \
+                     together",
+                    position + 1,
+                    expert.classes
+                ));
+            }
+        }
+        if self.data.classes.is_some_and(|classes| !(0.0..1.0).contains(&classes.withheld)) {
+            return Err("data.classes.withheld must be at least 0 and less than 1".into());
+        }
+        if !self.sample.guidance.is_finite()
+            || (self.data.classes.is_none() && self.sample.guidance != unguided())
+        {
+            return Err("sample.guidance must be a finite number, and 1 without classes".into());
         }
         if self.sample.count == 0 || self.sample.batch == 0 {
             return Err("sample.count and sample.batch must be at least 1".into());
@@ -188,7 +228,7 @@ impl Experiment {
     /// Everything that shapes the weights of one expert, as its checkpoints record it.
     #[must_use]
     pub fn identity(&self, expert: Expert, latents: &str) -> serde_json::Value {
-        json!({
+        let mut identity = json!({
             "latents": latents,
             "parametrisation": self.parametrisation,
             "loss_weight": self.loss_weight,
@@ -197,6 +237,10 @@ impl Experiment {
             "assignment": self.assignment,
             "expert": expert.number(),
             "architecture": self.experts.get(expert.position()),
-        })
+        });
+        if let Some(classes) = self.data.classes {
+            identity["classes"] = json!(classes);
+        }
+        identity
     }
 }

@@ -36,12 +36,7 @@ impl SuiteRun {
         };
         write(
             "prepare.sh",
-            script(
-                &format!("{name}-prepare"),
-                "",
-                &here,
-                &format!("exec {command} --only-stage data\n"),
-            ),
+            script(&format!("{name}-prepare"), "", &here, &format!("{command} --only-stage data")),
         )?;
         write(
             "train.sh",
@@ -49,17 +44,14 @@ impl SuiteRun {
                 &name,
                 &format!("#SBATCH --array=0-{last}\n"),
                 &here,
-                &format!("{command} --task \"$SLURM_ARRAY_TASK_ID\" &\n{WAIT}"),
+                &format!("{command} --task \"$SLURM_ARRAY_TASK_ID\""),
             ),
         )?;
-        write(
-            "finish.sh",
-            script(&format!("{name}-finish"), "", &here, &format!("exec {command}\n")),
-        )?;
+        write("finish.sh", script(&format!("{name}-finish"), "", &here, &command))?;
         write("submit.sh", SUBMIT.into())?;
         Ok(format!(
             "{} tasks of one network each. Add your cluster's partition, time and GPU to the \
-             #SBATCH lines, then\n  sh {}\nA task that is stopped saves and is queued again; one \
+             #SBATCH lines, then\n  sh {}\nA job that is stopped saves and is queued again; one \
              that is killed goes on from its newest checkpoint.",
             last + 1,
             folder.join("submit.sh").display()
@@ -67,16 +59,17 @@ impl SuiteRun {
     }
 }
 
-/// Slurm sends TERM a while before a task's time is over, or when it is preempted; the program then
-/// saves and ends, and the task is put back into the queue.
+/// Slurm sends TERM a while before a job's time is over, or when it is preempted. The program then
+/// saves and ends with 75, and the job puts itself back into the queue. A signal ends `wait` before
+/// the program has ended, so it is asked again.
 const WAIT: &str = r#"child=$!
 trap 'kill -TERM "$child"; stopped=1' TERM
-wait "$child"; code=$?
-if [ -n "${stopped:-}" ]; then
-    wait "$child"
-    scontrol requeue "${SLURM_ARRAY_JOB_ID}_${SLURM_ARRAY_TASK_ID}"
-    exit 0
-fi
+while :; do
+    stopped=
+    wait "$child"; code=$?
+    [ -n "$stopped" ] && [ "$code" -gt 128 ] || break
+done
+[ "$code" -ne 75 ] || scontrol requeue "$SLURM_JOB_ID"
 exit "$code"
 "#;
 
@@ -90,11 +83,12 @@ finish=$(sbatch --parsable --dependency=afterok:"$train" finish.sh)
 echo "submitted $prepare, $train, $finish"
 "#;
 
-fn script(name: &str, more: &str, folder: &str, body: &str) -> String {
+/// `command` as a job.
+fn script(name: &str, more: &str, folder: &str, command: &str) -> String {
     format!(
         "#!/usr/bin/env sh\n#SBATCH --job-name={name}\n#SBATCH --output={name}-%j.log\n\
          #SBATCH --requeue\n#SBATCH --open-mode=append\n#SBATCH --signal=B:TERM@120\n{more}\
-         cd {folder} || exit 1\n{body}"
+         cd {folder} || exit 1\n{command} &\n{WAIT}"
     )
 }
 
@@ -125,6 +119,7 @@ fn quote(word: &str) -> String {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may fail")]
 mod tests {
     use super::*;
 
@@ -135,5 +130,49 @@ mod tests {
         assert_eq!(kept(&line), ["reproduce", "ffhq", "--set", "a b=1"]);
         assert_eq!(quote("a b=1"), "'a b=1'");
         assert_eq!(quote("it's"), r"'it'\''s'");
+    }
+
+    /// Runs a job script whose program is `program`, with `scontrol` writing down what it is asked;
+    /// after `signal` seconds, if given, the job gets Slurm's TERM. Exit code, and the requests.
+    fn run_job(program: &str, signal: Option<f64>) -> (Option<i32>, String) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        let executable = |name: &str, text: &str| {
+            std::fs::write(path(name), format!("#!/usr/bin/env sh\n{text}\n")).unwrap();
+            let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+            std::fs::set_permissions(path(name), mode).unwrap();
+        };
+        executable("scontrol", &format!("echo \"$@\" >> {}", path("asked").display()));
+        executable("program", program);
+        let here = quote(&folder.path().display().to_string());
+        std::fs::write(path("job.sh"), script("name", "", &here, "./program")).unwrap();
+        let search = format!("{}:{}", folder.path().display(), std::env::var("PATH").unwrap());
+        let mut job = std::process::Command::new("sh")
+            .arg(path("job.sh"))
+            .env("PATH", search)
+            .env("SLURM_JOB_ID", "17")
+            .spawn()
+            .unwrap();
+        if let Some(seconds) = signal {
+            std::thread::sleep(std::time::Duration::from_secs_f64(seconds));
+            let kill = ["-TERM", &job.id().to_string()].map(String::from);
+            assert!(std::process::Command::new("kill").args(kill).status().unwrap().success());
+        }
+        let code = job.wait().unwrap().code();
+        (code, std::fs::read_to_string(path("asked")).unwrap_or_default())
+    }
+
+    #[test]
+    fn a_job_that_is_stopped_waits_until_it_has_saved_and_queues_itself_again() {
+        let saves = "trap 'sleep 0.2; exit 75' TERM; sleep 5 & wait";
+        assert_eq!(run_job(saves, Some(1.0)), (Some(75), "requeue 17\n".into()));
+    }
+
+    #[test]
+    fn a_job_that_ends_by_itself_ends_as_its_program_did() {
+        assert_eq!(run_job("exit 0", None), (Some(0), String::new()));
+        assert_eq!(run_job("exit 1", None), (Some(1), String::new()));
+        let fails_late = "trap 'exit 3' TERM; sleep 5 & wait";
+        assert_eq!(run_job(fails_late, Some(1.0)), (Some(3), String::new()));
     }
 }

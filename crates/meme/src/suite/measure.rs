@@ -176,8 +176,12 @@ fn validation_losses(work: &Work<'_>, run: &RunFolder) -> Result<Vec<(usize, f64
             continue;
         }
         let (network, _) = run.trained(expert, work.device())?;
+        let held_out = work.latents.classes.as_ref().map(|all| all.held_out(VALIDATION_IMAGES));
+        let mut held_out = held_out.filter(|_| experiment.data.classes.is_some());
         let answer = |x: &_, indices: &[Index]| {
-            network.forward(x, indices).map_err(meme_trainer::Error::objective)
+            let told = held_out.as_mut().map(|it| it.batch(indices.len() as i64, work.device()));
+            let told = told.transpose().map_err(meme_trainer::Error::objective)?;
+            network.forward_told(x, indices, told.as_ref()).map_err(meme_trainer::Error::objective)
         };
         let losses = validation.losses(&indices, answer, work.stop)?.ok_or(Error::Stopped)?;
         points.extend(indices.iter().map(|index| index.get() + 1).zip(losses));

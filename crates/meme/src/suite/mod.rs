@@ -45,6 +45,8 @@ pub(crate) struct Request {
     /// At least one.
     pub(crate) devices: Vec<Device>,
     pub(crate) lanes: Option<usize>,
+    /// One network only is going to be trained.
+    pub(crate) alone: bool,
     pub(crate) repeats: u64,
     /// Rows that were trained with other numbers are set aside and trained again.
     pub(crate) redo_changed: bool,
@@ -103,8 +105,9 @@ impl SuiteRun {
         let folder = request.run.unwrap_or_else(|| {
             PathBuf::from("runs").join(format!("{}-{}", suite.name, resolver.scale.name))
         });
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let cores = cores();
         let networks: usize = rows.iter().map(|row| row.experts.len()).sum();
+        let networks = if request.alone { 1 } else { networks };
         // One thread a network wastes nothing on waiting; a GPU is one lane with all threads.
         let devices = request.devices;
         let most = if devices.len() > 1 || devices[0].is_cuda() {
@@ -325,6 +328,14 @@ impl Work<'_> {
             self.progress.say(format!("threads: {error}"));
         }
     }
+}
+
+/// Cores that this process may use: those that it is bound to, and within a job of Slurm no more than
+/// the job's, which not every cluster binds it to.
+fn cores() -> usize {
+    let bound = std::thread::available_parallelism().map_or(1, usize::from);
+    let of_the_job = std::env::var("SLURM_CPUS_ON_NODE").ok().and_then(|cores| cores.parse().ok());
+    bound.min(of_the_job.unwrap_or(bound)).max(1)
 }
 
 /// The first of `path`, `path-2`, `path-3`, ... that does not exist.
