@@ -3,8 +3,8 @@
 //! Training wants one thing from data: array number *n*, now, the same one every time. This crate
 //! turns whatever lies on disk into that, in four steps that can be used alone.
 //!
-//! 1. An [`ImageSource`] is a list of named pictures. [`open`] makes one of a folder, a tar or a zip
-//!    file, whichever it finds; [`faces`] draws one that needs no files at all. Archives are read in
+//! 1. An [`ImageSource`] is a list of named pictures. [`open`] makes one of a folder, a tar, a zip or (feature
+//!    `parquet`) a Parquet file, whichever it finds; [`faces`] draws one that needs no files at all. Archives are read in
 //!    place and never extracted.
 //! 2. A [`Transform`] brings a picture to a square: shorter side to a resolution under a named
 //!    [`Filter`], middle kept. The filters give the very bytes that OpenCV and Pillow give, because

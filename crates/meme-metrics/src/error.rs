@@ -114,6 +114,12 @@ pub enum Error {
         /// What is wrong with it.
         problem: String,
     },
+    /// A network whose layers are not handed out.
+    #[error("the layers of {network} cannot be compared; give the weights of squeezenet-1.1")]
+    NoMaps {
+        /// The network.
+        network: String,
+    },
     /// The work was stopped from outside.
     #[error("stopped after {done} images")]
     Stopped {

@@ -51,6 +51,7 @@ pub use meme_torch as torch;
 pub use meme_trainer as trainer;
 
 mod analysis;
+pub mod autoencoding;
 mod classes;
 pub mod cli;
 mod error;

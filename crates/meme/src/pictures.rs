@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
-use meme_data::cache::{Cache, CacheSpec, CacheWriter, Precision};
+use meme_data::cache::{Cache, CacheSpec, CacheWriter};
 use meme_data::{
     ArraySource, DrawnFaces, HashDepth, ImageSource, InMemory, Loader, LoaderOptions, OnCorrupt,
     Order, Pixels, RgbImage, Split, Subset, Transform,
@@ -126,11 +126,14 @@ impl Latents {
                 transform: pictures.transform.clone(),
                 count: part.len(),
                 shape: experiment.latent_shape()?,
-                precision: Precision::F32,
+                precision: experiment.data.latents,
             };
             let path = folder.join(name);
             if path.exists() {
-                return Ok::<_, Error>(Arc::new(Cache::open_for(&path, &spec)?));
+                let cache = Cache::open_for(&path, &spec)?;
+                // A network that learned from damaged latents would show it nowhere.
+                cache.verify()?;
+                return Ok::<_, Error>(Arc::new(cache));
             }
             let writer = CacheWriter::begin(&path, spec)?;
             Ok(Arc::new(write(name, part, first, writer, progress, stop)?))
@@ -145,22 +148,27 @@ impl Latents {
     /// The latents of the first `count` held-out pictures, in memory.
     pub(crate) fn of_validation(
         pictures: &Pictures,
-        first: &First,
+        first_stage: &First,
         count: usize,
     ) -> Result<InMemory> {
-        let shape = pictures.validation.shape();
+        let [channels, height, width] = pictures.validation.shape();
+        let size = channels * height * width;
         let count = count.min(pictures.validation.len());
-        let mut pixels = vec![0.0; count * shape.iter().product::<usize>()];
-        for (index, out) in pixels.chunks_exact_mut(shape.iter().product()).enumerate() {
-            pictures.validation.read(index, out)?;
+        let (mut all, mut shape) = (Vec::new(), [0; 3]);
+        for first in (0..count).step_by(ENCODE_BATCH) {
+            let rows = first..(first + ENCODE_BATCH).min(count);
+            let mut pixels = vec![0.0; rows.len() * size];
+            for (index, out) in rows.clone().zip(pixels.chunks_exact_mut(size)) {
+                pictures.validation.read(index, out)?;
+            }
+            let sizes = [rows.len(), channels, height, width].map(|side| side as i64);
+            let pixels = meme_torch::from_f32(&pixels, &sizes, first_stage.device())?;
+            let latents = first_stage.encode(&pixels)?;
+            let size = latents.size();
+            shape = [size[1] as usize, size[2] as usize, size[3] as usize];
+            all.extend(meme_torch::to_f32_vec(&latents)?);
         }
-        let [channels, height, width] = shape.map(|side| side as i64);
-        let sizes = [count as i64, channels, height, width];
-        let pixels = meme_torch::from_f32(&pixels, &sizes, first.device())?;
-        let latents = first.encode(&pixels)?;
-        let size = latents.size();
-        let latent_shape = [size[1] as usize, size[2] as usize, size[3] as usize];
-        Ok(InMemory::new(latent_shape, meme_torch::to_f32_vec(&latents)?)?)
+        Ok(InMemory::new(shape, all)?)
     }
 
     /// What identifies the latents in a checkpoint.

@@ -268,6 +268,19 @@ impl FeatureNetwork {
         self.rows(&logits, rows, logits.size()[1] as usize).map(Some)
     }
 
+    /// The maps [B, C, h, w] of the network's layers, finest first, for RGB images [B, 3, H, W] in [-1, 1]. Gradients
+    /// pass back to the images: perceptual losses compare these. Only SqueezeNet's layers are handed out.
+    ///
+    /// # Errors
+    /// [`Error::NoMaps`] for the other networks, [`Error::Network`] where libtorch refuses.
+    pub fn maps(&self, images: &Tensor) -> Result<Vec<Tensor>> {
+        let Body::SqueezeNet(body) = &self.body else {
+            return Err(Error::NoMaps { network: self.identity.name.clone() });
+        };
+        body.maps(images)
+            .map_err(|source| Error::Network { network: self.identity.name.clone(), source })
+    }
+
     fn rows(&self, values: &Tensor, rows: usize, columns: usize) -> Result<Array2<f32>> {
         let found = values.numel() / rows.max(1);
         Array2::from_shape_vec((rows, columns), meme_torch::to_f32_vec(values)?)

@@ -97,19 +97,38 @@ impl SqueezeNet {
 
     /// RGB [B, 3, H, W] in [-1, 1] to [B, 512].
     pub(super) fn forward(&self, images: &Tensor) -> std::result::Result<Tensor, TchError> {
+        let picture: &[i64] = &[2, 3];
+        self.last(images, &mut |_| {})?.f_mean_dim(picture, false, Kind::Float)
+    }
+
+    /// The maps [B, C, h, w] of the stem and the fire modules, finest first.
+    pub(super) fn maps(&self, images: &Tensor) -> std::result::Result<Vec<Tensor>, TchError> {
+        let mut maps = Vec::new();
+        let _ = self.last(images, &mut |map| maps.push(map.shallow_clone()))?;
+        Ok(maps)
+    }
+
+    /// The last fire module's map; `see` is shown every map on the way.
+    fn last(
+        &self,
+        images: &Tensor,
+        see: &mut dyn FnMut(&Tensor),
+    ) -> std::result::Result<Tensor, TchError> {
         let bytes = images.f_add_scalar(1.0)?.f_mul_scalar(127.5)?;
         let mut x = bytes.f_flip([1])?.f_sub(&self.mean)?;
-        x = pool(&self.stem.apply(&x, 2, 0)?)?;
+        x = self.stem.apply(&x, 2, 0)?;
+        see(&x);
+        x = pool(&x)?;
         for (number, [squeeze, narrow, wide]) in (2_usize..).zip(&self.fires) {
             let squeezed = squeeze.apply(&x, 1, 0)?;
             let parts = [narrow.apply(&squeezed, 1, 0)?, wide.apply(&squeezed, 1, 1)?];
             x = Tensor::f_cat(&parts, 1)?;
+            see(&x);
             if POOLED.contains(&number) {
                 x = pool(&x)?;
             }
         }
-        let picture: &[i64] = &[2, 3];
-        x.f_mean_dim(picture, false, Kind::Float)
+        Ok(x)
     }
 }
 

@@ -78,7 +78,7 @@ impl FirstStageArgument {
 /// Which pictures.
 #[derive(Args)]
 pub(super) struct PicturesArguments {
-    /// Pictures: a folder, a tar or a zip [default: built-in faces]
+    /// Pictures: a folder, a tar, a zip or a Parquet file [default: built-in faces]
     #[arg(long, value_name = "PATH")]
     pub(super) data: Option<PathBuf>,
     /// Leave out pictures that cannot be read instead of refusing the data

@@ -21,6 +21,7 @@ mod search;
 mod show;
 mod speed;
 mod train;
+mod train_first_stage;
 
 use clap::{Parser, Subcommand};
 use meme_torch::tch::Device;
@@ -54,6 +55,8 @@ enum Verb {
     Encode(encode::Encode),
     /// Train an experiment; goes on by itself where the folder holds its run
     Train(train::Train),
+    /// Train a first stage of your own; goes on by itself where the folder holds its run
+    TrainFirstStage(train_first_stage::TrainFirstStage),
     /// Make pictures from a trained run
     Sample(sample::Sample),
     /// Distance by passes of a network, for every sampler, on a trained run
@@ -120,6 +123,7 @@ fn run(verb: Verb) -> Result<()> {
         Verb::Count(verb) => verb.run(),
         Verb::Encode(verb) => verb.run(&context),
         Verb::Train(verb) => verb.run(&context),
+        Verb::TrainFirstStage(verb) => verb.run(&context),
         Verb::Sample(verb) => verb.run(&context),
         Verb::Samplers(verb) => verb.run(&context),
         Verb::Evaluate(verb) => verb.run(&context),

@@ -7,6 +7,7 @@ mod suite;
 use meme_autoencoder::FirstStageConfig;
 use meme_blocks::Architecture;
 use meme_data::Filter;
+use meme_data::cache::Precision;
 use meme_router::{Assignment, Expert, Intervals};
 use meme_sampler::Sampler;
 use meme_schedule::{Grid, LossWeight, Parametrisation, ScheduleConfig};
@@ -16,6 +17,8 @@ use serde_json::json;
 
 pub use library::{Resolver, Scale, experiment_from_file, scales, suite, suites};
 pub use suite::{Claim, ClaimKind, Paper, Suite, SuiteRow};
+
+pub(crate) use merge::set;
 
 use crate::{Error, Result};
 
@@ -68,6 +71,10 @@ pub struct DataConfig {
     pub faces: usize,
     /// Seed of the faces and of the split.
     pub seed: u64,
+    /// How latents are stored: `f32`, or `bf16`, which halves the file and rounds each number by up to
+    /// one part in 256.
+    #[serde(default)]
+    pub latents: Precision,
     /// The folder of a picture is its class, and the networks are told it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub classes: Option<ClassConfig>,
