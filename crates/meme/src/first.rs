@@ -144,7 +144,7 @@ mod tests {
         let open = |resolution: usize| {
             let settings = [
                 "first_stage.coder.width=8".to_owned(),
-                "first_stage.coder.channel_mult=[1,1]".to_owned(),
+                "first_stage.coder.channel_mult=[1,1,1,1]".to_owned(),
                 "first_stage.coder.res_blocks=1".to_owned(),
                 "first_stage.coder.norm_groups=4".to_owned(),
                 "first_stage.codebook=16".to_owned(),
