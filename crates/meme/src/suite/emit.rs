@@ -61,7 +61,8 @@ impl SuiteRun {
 
 /// Slurm sends TERM a while before a job's time is over, or when it is preempted. The program then
 /// saves and ends with 75, and the job puts itself back into the queue. A signal ends `wait` before
-/// the program has ended, so it is asked again.
+/// the program has ended, so it is asked again. One task of an array has the array's own number as
+/// its job: requeueing that would requeue them all.
 const WAIT: &str = r#"child=$!
 trap 'kill -TERM "$child"; stopped=1' TERM
 while :; do
@@ -69,7 +70,8 @@ while :; do
     wait "$child"; code=$?
     [ -n "$stopped" ] && [ "$code" -gt 128 ] || break
 done
-[ "$code" -ne 75 ] || scontrol requeue "$SLURM_JOB_ID"
+job=${SLURM_ARRAY_JOB_ID:+${SLURM_ARRAY_JOB_ID}_$SLURM_ARRAY_TASK_ID}
+[ "$code" -ne 75 ] || scontrol requeue "${job:-$SLURM_JOB_ID}"
 exit "$code"
 "#;
 
@@ -133,8 +135,13 @@ mod tests {
     }
 
     /// Runs a job script whose program is `program`, with `scontrol` writing down what it is asked;
-    /// after `signal` seconds, if given, the job gets Slurm's TERM. Exit code, and the requests.
-    fn run_job(program: &str, signal: Option<f64>) -> (Option<i32>, String) {
+    /// after `signal` seconds, if given, the job gets Slurm's TERM; `array` is what Slurm sets for a
+    /// task of one. Exit code, and the requests.
+    fn run_job(
+        program: &str,
+        signal: Option<f64>,
+        array: &[(&str, &str)],
+    ) -> (Option<i32>, String) {
         let folder = tempfile::tempdir().unwrap();
         let path = |name: &str| folder.path().join(name);
         let executable = |name: &str, text: &str| {
@@ -151,6 +158,8 @@ mod tests {
             .arg(path("job.sh"))
             .env("PATH", search)
             .env("SLURM_JOB_ID", "17")
+            .env_remove("SLURM_ARRAY_JOB_ID")
+            .envs(array.iter().copied())
             .spawn()
             .unwrap();
         if let Some(seconds) = signal {
@@ -165,14 +174,17 @@ mod tests {
     #[test]
     fn a_job_that_is_stopped_waits_until_it_has_saved_and_queues_itself_again() {
         let saves = "trap 'sleep 0.2; exit 75' TERM; sleep 5 & wait";
-        assert_eq!(run_job(saves, Some(1.0)), (Some(75), "requeue 17\n".into()));
+        assert_eq!(run_job(saves, Some(1.0), &[]), (Some(75), "requeue 17\n".into()));
+        // The last task of array 17 is job 17 too.
+        let task = [("SLURM_ARRAY_JOB_ID", "17"), ("SLURM_ARRAY_TASK_ID", "4")];
+        assert_eq!(run_job(saves, Some(1.0), &task), (Some(75), "requeue 17_4\n".into()));
     }
 
     #[test]
     fn a_job_that_ends_by_itself_ends_as_its_program_did() {
-        assert_eq!(run_job("exit 0", None), (Some(0), String::new()));
-        assert_eq!(run_job("exit 1", None), (Some(1), String::new()));
+        assert_eq!(run_job("exit 0", None, &[]), (Some(0), String::new()));
+        assert_eq!(run_job("exit 1", None, &[]), (Some(1), String::new()));
         let fails_late = "trap 'exit 3' TERM; sleep 5 & wait";
-        assert_eq!(run_job(fails_late, Some(1.0)), (Some(3), String::new()));
+        assert_eq!(run_job(fails_late, Some(1.0), &[]), (Some(3), String::new()));
     }
 }
