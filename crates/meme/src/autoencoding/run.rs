@@ -71,7 +71,7 @@ pub(crate) fn train(
     let mut trainer =
         Trainer::open(folder.to_owned(), train, identity, parameters, objective, &mut watcher)?;
     let text = experiment.to_toml()?;
-    meme_checkpoint::write_file_whole(&folder.join(EXPERIMENT), text.as_bytes())?;
+    meme_checkpoint::write_file_whole(folder.join(EXPERIMENT), text.as_bytes())?;
     let outcome = trainer.train(images, stop, &mut watcher)?;
     if let Some(failure) = watcher.board.failure() {
         progress.say(format!("TensorBoard shows no more of this run: {failure}"));
