@@ -100,6 +100,84 @@ impl RealFft2 {
     }
 }
 
+/// Transforms pairs of real maps of one size, where only the sum of their powers is wanted.
+///
+/// With `Z` the transform of `a + i b`, `|Z[k]|^2 + |Z[-k]|^2 = 2 (|A[k]|^2 + |B[k]|^2)`: nothing has
+/// to be taken apart before it is summed.
+#[derive(Clone)]
+pub(crate) struct PairFft2 {
+    pub(crate) size: Size,
+    rows: Arc<dyn Fft<f64>>,
+    columns: Arc<dyn Fft<f64>>,
+}
+
+/// Memory for one pair.
+pub(crate) struct Pair {
+    /// `a + i b`, row by row; what the last pair was is overwritten.
+    pub(crate) map: Vec<Complex<f64>>,
+    turned: Vec<Complex<f64>>,
+    scratch: Vec<Complex<f64>>,
+}
+
+impl fmt::Debug for PairFft2 {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PairFft2({} x {})", self.size.height, self.size.width)
+    }
+}
+
+impl PairFft2 {
+    pub(crate) fn new(size: Size) -> PairFft2 {
+        let mut planner = FftPlanner::new();
+        let rows = planner.plan_fft_forward(size.width);
+        PairFft2 { size, rows, columns: planner.plan_fft_forward(size.height) }
+    }
+
+    pub(crate) fn pair(&self) -> Pair {
+        let zero = Complex::new(0.0, 0.0);
+        let scratch =
+            self.rows.get_inplace_scratch_len().max(self.columns.get_inplace_scratch_len());
+        let pixels = self.size.width * self.size.height;
+        Pair { map: vec![zero; pixels], turned: vec![zero; pixels], scratch: vec![zero; scratch] }
+    }
+
+    /// Adds `|Z[u, v]|^2` at `v * height + u` for every `u` and `v`.
+    pub(crate) fn add_power(&self, pair: &mut Pair, sums: &mut [f64]) {
+        let Pair { map, turned, scratch } = pair;
+        self.rows.process_with_scratch(map, scratch);
+        turn(map, self.size, turned);
+        self.columns.process_with_scratch(turned, scratch);
+        for (sum, value) in sums.iter_mut().zip(turned) {
+            *sum += value.norm_sqr();
+        }
+    }
+
+    /// From such sums to the sums of the maps' powers in the half plane `v` in `0..=width / 2`.
+    pub(crate) fn half(&self, sums: &[f64]) -> Vec<f64> {
+        let Size { height, width } = self.size;
+        let at = |v: usize, u: usize| sums[v * height + u];
+        let places = (0..=width / 2).flat_map(|v| (0..height).map(move |u| (v, u)));
+        places
+            .map(|(v, u)| 0.5 * (at(v, u) + at((width - v) % width, (height - u) % height)))
+            .collect()
+    }
+}
+
+/// Rows to columns, a block at a time so that what is read and what is written stays near.
+fn turn(map: &[Complex<f64>], Size { height, width }: Size, turned: &mut [Complex<f64>]) {
+    const BLOCK: usize = 8;
+    for top in (0..height).step_by(BLOCK) {
+        for left in (0..width).step_by(BLOCK) {
+            let rows = top..(top + BLOCK).min(height);
+            for x in left..(left + BLOCK).min(width) {
+                let column = &mut turned[x * height..][rows.clone()];
+                for (to, y) in column.iter_mut().zip(rows.clone()) {
+                    *to = map[y * width + x];
+                }
+            }
+        }
+    }
+}
+
 /// Element `v` of the transforms of `a` and `b`, both real, from the transform of `a + i b`.
 pub(crate) fn separate(pair: &[Complex<f64>], v: usize) -> (Complex<f64>, Complex<f64>) {
     let here = pair[v];

@@ -67,15 +67,18 @@ pub(crate) fn share_out<'a, T: Value, P: Send>(
 
 /// Copies a map into `buffer`, row by row, and refuses values that have no spectrum.
 pub(crate) fn load<T: Value>((plane, map): &Numbered<'_, T>, buffer: &mut [f64]) -> Result<()> {
-    for (to, &from) in buffer.iter_mut().zip(map.iter()) {
-        *to = from.into();
+    // Loops over slices become vector instructions; those over a view's elements do not.
+    match map.as_slice() {
+        Some(values) => buffer.iter_mut().zip(values).for_each(|(to, &from)| *to = from.into()),
+        None => buffer.iter_mut().zip(map).for_each(|(to, &from)| *to = from.into()),
     }
-    match buffer.iter().position(|value| value.is_nan() || value.abs() >= LARGEST) {
-        None => Ok(()),
-        Some(at) => {
-            let width = map.ncols();
-            let (plane, value) = (*plane, buffer[at]);
-            Err(Error::Value { plane, row: at / width, column: at % width, value })
-        }
+    // Nor does a loop that may end early. NaN is smaller than nothing.
+    let fits = |value: f64| value.abs() < LARGEST;
+    if buffer.iter().fold(true, |all, &value| all & fits(value)) {
+        return Ok(());
     }
+    let at = buffer.iter().position(|&value| !fits(value)).unwrap_or_default();
+    let width = map.ncols();
+    let (plane, value) = (*plane, buffer[at]);
+    Err(Error::Value { plane, row: at / width, column: at % width, value })
 }

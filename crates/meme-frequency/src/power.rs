@@ -1,10 +1,11 @@
 //! Power spectra: the mean squared amplitude at every frequency.
 
-use crate::fft::{RealFft2, centred};
+use crate::fft::{PairFft2, centred};
 use crate::planes::{Size, Value, load, share_out};
 use crate::radial::{RadialPower, radial};
 use crate::{Error, Result};
 use ndarray::{Array2, ArrayView3, ArrayView4, Axis};
+use rustfft::num_complex::Complex;
 use std::f64::consts::TAU;
 use std::fmt;
 
@@ -36,9 +37,9 @@ impl fmt::Display for Window {
 /// process is 1. Any size is taken as it is, and memory does not grow with the number of maps.
 #[derive(Clone, Debug)]
 pub struct PowerSpectrum {
-    fft: RealFft2,
+    fft: PairFft2,
     window: Window,
-    /// Sums of `|F|^2`, the half plane column by column.
+    /// Sums of the powers of pairs of maps, as [`PairFft2::add_power`] leaves them.
     sums: Vec<f64>,
     count: u64,
 }
@@ -61,8 +62,8 @@ impl PowerSpectrum {
     /// # Errors
     /// [`Error::NoPixels`] when either is zero.
     pub fn new(height: usize, width: usize, window: Window) -> Result<PowerSpectrum> {
-        let fft = RealFft2::new(Size::new(height, width)?);
-        let sums = vec![0.0; fft.half_width() * height];
+        let fft = PairFft2::new(Size::new(height, width)?);
+        let sums = vec![0.0; width * height];
         Ok(PowerSpectrum { fft, window, sums, count: 0 })
     }
 
@@ -87,16 +88,26 @@ impl PowerSpectrum {
         let parts = share_out(maps, |share| {
             let mut sums = vec![0.0; self.sums.len()];
             let mut plane = vec![0.0; height * width];
-            let mut space = self.fft.workspace();
-            for map in share {
-                load(map, &mut plane)?;
+            let mut pair = self.fft.pair();
+            let read = |map, plane: &mut Vec<f64>| {
+                load(map, plane)?;
                 if self.window == Window::Hann {
-                    apply(&mut plane, &weights);
+                    apply(plane, &weights);
                 }
-                let half = self.fft.transform(&plane, &mut space);
-                for (sum, value) in sums.iter_mut().zip(half) {
-                    *sum += value.norm_sqr();
+                Ok(())
+            };
+            for maps in share.chunks(2) {
+                read(&maps[0], &mut plane)?;
+                for (to, &value) in pair.map.iter_mut().zip(&plane) {
+                    *to = Complex::new(value, 0.0);
                 }
+                if let Some(second) = maps.get(1) {
+                    read(second, &mut plane)?;
+                    for (to, &value) in pair.map.iter_mut().zip(&plane) {
+                        to.im = value;
+                    }
+                }
+                self.fft.add_power(&mut pair, &mut sums);
             }
             Ok(sums)
         })?;
@@ -137,7 +148,7 @@ impl PowerSpectrum {
         }
         let Size { height, width } = self.fft.size;
         let scale = 1.0 / (self.count as f64 * (height * width) as f64);
-        let means: Vec<f64> = self.sums.iter().map(|sum| sum * scale).collect();
+        let means: Vec<f64> = self.fft.half(&self.sums).iter().map(|sum| sum * scale).collect();
         Ok(centred(&means, self.fft.size))
     }
 

@@ -122,6 +122,14 @@ pub enum Error {
         /// What is wrong.
         message: String,
     },
+    /// A figure that cannot be drawn.
+    #[error("figure {name}: {reason}")]
+    Figure {
+        /// Its name.
+        name: String,
+        /// Why not.
+        reason: String,
+    },
     /// A task of several that ran side by side.
     #[error("{task}: {source}")]
     Task {

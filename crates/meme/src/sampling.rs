@@ -125,6 +125,38 @@ impl<'a> Sampling<'a> {
         self.draw(numbers, None, sink)?.map_or(Ok(()), |_| Err(Error::Stopped))
     }
 
+    /// Draws the latents with these numbers, and shows `see` every step of every batch.
+    pub(crate) fn watched(
+        &mut self,
+        numbers: Range<u64>,
+        see: &mut dyn FnMut(&Progress<'_>) -> Result<()>,
+    ) -> Result<()> {
+        let batch = self.config.batch.max(1) as u64;
+        for first in numbers.clone().step_by(batch as usize) {
+            let these = first..(first + batch).min(numbers.end);
+            self.ensemble.followed_by((these.end < numbers.end).then(|| self.plan.index(0)));
+            self.begin(these.clone());
+            let samples = these.map(|number| (self.config.seed, number)).collect();
+            let mut noise = SampleNoise::new(samples);
+            let state = State::from(noise.start(&self.shape, Kind::Float, self.device)?);
+            let (mut seen, stop) = (Ok(()), self.stop);
+            let watch = &mut |progress: &Progress<'_>| {
+                seen = see(progress);
+                match stop.raised() || seen.is_err() {
+                    true => ControlFlow::Break(()),
+                    false => ControlFlow::Continue(()),
+                }
+            };
+            let (plan, network) = (&self.plan, &mut self.ensemble);
+            let outcome = self.config.sampler.run(network, state, plan, &mut noise, watch)?;
+            seen?;
+            if let Outcome::Stopped { .. } = outcome {
+                return Err(Error::Stopped);
+            }
+        }
+        Ok(())
+    }
+
     /// Draws the pictures with these numbers into `folder`. Where the run is stopped, the batch
     /// under way is kept there between two of its steps, and the same call, also in another
     /// process, goes on from that step: batch and count may be others then.

@@ -102,7 +102,7 @@ impl SearchVerb {
             .iter()
             .map(|(name, ends, loss)| {
                 let ends: Vec<String> = ends.iter().map(ToString::to_string).collect();
-                vec![(*name).to_owned(), ends.join(" "), format!("{loss:.4}")]
+                vec![name.clone(), ends.join(" "), format!("{loss:.4}")]
             })
             .collect();
         let rows: Vec<Vec<String>> = found
@@ -112,7 +112,7 @@ impl SearchVerb {
                 let losses: Vec<String> =
                     it.losses.iter().map(|(_, loss)| format!("{loss:.4}")).collect();
                 vec![
-                    it.division.to_owned(),
+                    it.division.clone(),
                     it.expert.to_string(),
                     it.heads.clone(),
                     format!("{:.2}", it.macs as f64 / 1e9),

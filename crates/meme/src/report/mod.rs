@@ -1,28 +1,33 @@
 //! Reports: one value ([`Report`]), laid out as Markdown, as a self-contained page, and as figures.
 
 mod figures;
+mod heat;
 mod html;
+mod ink;
 mod markdown;
 mod model;
 mod plot;
+mod raster;
 mod tables;
 mod verdicts;
 
 use std::path::Path;
 
 pub(crate) use figures::expert_spectra;
+pub(crate) use heat::HeatMap;
 pub use model::{
     DataReport, DistanceReport, ExpertSpectrum, MachineReport, Repeat, Report, RowReport, Spectrum,
     StepsReport, TrainedReport,
 };
 pub use plot::{Chart, Series};
+pub(crate) use raster::write_figure;
 pub(crate) use verdicts::judge;
 pub use verdicts::{Answer, Verdict};
 
 use crate::error::io;
 use crate::{Error, Result};
 
-/// Writes `report.json`, `report.md`, `report.html` and every figure (SVG and CSV) into `folder`.
+/// Writes `report.json`, `report.md`, `report.html` and every figure (SVG, PNG and CSV) into `folder`.
 ///
 /// # Errors
 /// [`Error::Io`] or [`Error::Checkpoint`] where a file cannot be read or written.
@@ -30,8 +35,7 @@ pub fn write(report: &Report, folder: &Path) -> Result<()> {
     std::fs::create_dir_all(folder).map_err(io(folder))?;
     let figures = figures::all(report);
     for (name, chart) in &figures {
-        whole(folder, &format!("{name}.svg"), &chart.to_svg_file())?;
-        whole(folder, &format!("{name}.csv"), &chart.to_csv())?;
+        write_figure(folder, name, &chart.to_svg_file(), &chart.to_csv())?;
     }
     let json = serde_json::to_string_pretty(report).map_err(|error| Error::Malformed {
         path: folder.join("report.json"),

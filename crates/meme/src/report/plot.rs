@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+use super::ink;
+
 const WIDTH: f64 = 560.0;
 const HEIGHT: f64 = 340.0;
 const LEFT: f64 = 64.0;
@@ -9,15 +11,13 @@ const RIGHT: f64 = 16.0;
 const BOTTOM: f64 = 48.0;
 const LEGEND_LINE: f64 = 20.0;
 /// Width of one character of the legend, roughly.
-const CHARACTER: f64 = 6.6;
+const CHARACTER: f64 = 7.0;
+/// Size of the title's letters, and what a letter may take of it so that all have room.
+const TITLE: f64 = 15.0;
+const TITLE_ROOM: f64 = 680.0;
 
 /// Lines of so few points show each of them.
 const FEW: usize = 8;
-
-/// Okabe and Ito's palette in an order of falling contrast, mid-tones that show on both grounds.
-const COLOURS: [&str; 8] =
-    ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8a8a00", "#888888"];
-const DASHES: [&str; 4] = ["", "7 3", "2 3", "9 3 2 3"];
 
 /// One line.
 #[derive(Debug, Clone, PartialEq)]
@@ -45,19 +45,21 @@ pub struct Chart {
     pub rules: Vec<f64>,
     /// The lines.
     pub series: Vec<Series>,
+    /// Whether the lines have an order, such as timesteps: colours then run from dark to light.
+    pub ordered: bool,
 }
 
 /// One axis: a range of values on a range of pixels.
-struct Axis {
+pub(super) struct Axis {
     low: f64,
     high: f64,
-    start: f64,
-    end: f64,
+    pub(super) start: f64,
+    pub(super) end: f64,
     log: bool,
 }
 
 impl Axis {
-    fn new(values: impl Iterator<Item = f64>, log: bool, start: f64, end: f64) -> Self {
+    pub(super) fn new(values: impl Iterator<Item = f64>, log: bool, start: f64, end: f64) -> Self {
         let scale = |value: f64| if log { value.log10() } else { value };
         let (mut low, mut high) = (f64::INFINITY, f64::NEG_INFINITY);
         for value in values.map(scale).filter(|value| value.is_finite()) {
@@ -81,14 +83,18 @@ impl Axis {
         self
     }
 
-    fn place(&self, value: f64) -> Option<f64> {
+    /// How far along the range a value lies, 0 to 1 within it; none for one that has no place.
+    pub(super) fn share(&self, value: f64) -> Option<f64> {
         let value = if self.log { value.log10() } else { value };
-        let share = (value - self.low) / (self.high - self.low);
-        value.is_finite().then_some(self.start + share * (self.end - self.start))
+        value.is_finite().then_some((value - self.low) / (self.high - self.low))
+    }
+
+    pub(super) fn place(&self, value: f64) -> Option<f64> {
+        Some(self.start + self.share(value)? * (self.end - self.start))
     }
 
     /// Round values within the range, and what they are called.
-    fn ticks(&self) -> Vec<(f64, String)> {
+    pub(super) fn ticks(&self) -> Vec<(f64, String)> {
         if self.log && self.high - self.low > 1.0 {
             return (self.low.ceil() as i32..=self.high.floor() as i32)
                 .map(|power| (10f64.powi(power), power_of_ten(power)))
@@ -195,12 +201,13 @@ impl Chart {
         );
         let _ = writeln!(
             svg,
-            "<text x=\"{LEFT}\" y=\"20\" font-size=\"15\" font-weight=\"600\">{}</text>",
+            "<text x=\"{LEFT}\" y=\"20\" font-size=\"{:.1}\" font-weight=\"600\">{}</text>",
+            TITLE.min(TITLE_ROOM / self.title.chars().count().max(1) as f64),
             escape(&self.title)
         );
         self.axes(&mut svg, &x, &y);
         for (number, (series, (left, row))) in self.series.iter().zip(legend).enumerate() {
-            let style = style(number);
+            let (colour, style) = self.style(number);
             let line = 34.0 + LEGEND_LINE * row as f64;
             let _ = writeln!(
                 svg,
@@ -219,7 +226,6 @@ impl Chart {
             let path: Vec<String> = places.iter().map(|(x, y)| format!("{x:.1},{y:.1}")).collect();
             let _ = writeln!(svg, "<polyline points=\"{}\" {style}/>", path.join(" "));
             if places.len() <= FEW {
-                let colour = COLOURS[number % COLOURS.len()];
                 for (x, y) in places {
                     let _ = writeln!(
                         svg,
@@ -230,6 +236,15 @@ impl Chart {
         }
         svg.push_str("</svg>\n");
         svg
+    }
+
+    /// The colour of a line, and all that its SVG needs.
+    fn style(&self, number: usize) -> (String, String) {
+        let (colour, dashes) = ink::line(number, self.ordered.then_some(self.series.len()));
+        let style = format!(
+            "fill=\"none\" stroke=\"{colour}\" stroke-width=\"2\" stroke-dasharray=\"{dashes}\""
+        );
+        (colour, style)
     }
 
     fn axes(&self, svg: &mut String, x: &Axis, y: &Axis) {
@@ -283,14 +298,7 @@ impl Chart {
     }
 }
 
-fn style(number: usize) -> String {
-    let colour = COLOURS[number % COLOURS.len()];
-    // Neighbours differ in dashes; the pattern moves on with every round of colours.
-    let dashes = DASHES[(number + number / COLOURS.len()) % DASHES.len()];
-    format!("fill=\"none\" stroke=\"{colour}\" stroke-width=\"2\" stroke-dasharray=\"{dashes}\"")
-}
-
-fn csv_cell(text: &str) -> String {
+pub(super) fn csv_cell(text: &str) -> String {
     if text.contains([',', '"', '\n']) {
         format!("\"{}\"", text.replace('"', "\"\""))
     } else {

@@ -12,15 +12,15 @@ use crate::{Error, Result};
 const FACTORS: [f64; 5] = [1.0, 0.5, 0.75, 1.25, 1.5];
 
 /// A way to divide the timesteps, with what the spectrum suggests for it.
-pub(super) struct Division {
+pub(crate) struct Division {
     /// What it is called in tables.
-    pub(super) name: &'static str,
-    pub(super) intervals: Intervals,
+    pub(crate) name: String,
+    pub(crate) intervals: Intervals,
 }
 
 /// The preset's own division, equal log-SNR, and the one that the Wiener filter of the measured
 /// spectrum suggests; equal ones once.
-pub(super) fn divisions(
+pub(crate) fn divisions(
     experiment: &Experiment,
     schedule: &Schedule,
     suggestion: &Suggestion,
@@ -28,32 +28,32 @@ pub(super) fn divisions(
     let experts = experiment.experts.len();
     let log_snr: Vec<f64> = (0..schedule.steps()).map(|index| schedule.log_snr(index)).collect();
     let all = [
-        Division { name: "preset", intervals: experiment.intervals.clone() },
-        Division { name: "log-snr", intervals: Intervals::equal_log_snr(experts, &log_snr)? },
-        Division { name: "wiener", intervals: Intervals::explicit(&suggestion.upper_ends)? },
+        ("preset", experiment.intervals.clone()),
+        ("log-snr", Intervals::equal_log_snr(experts, &log_snr)?),
+        ("wiener", Intervals::explicit(&suggestion.upper_ends)?),
     ];
     let mut different: Vec<Division> = Vec::new();
-    for division in all {
-        if different.iter().all(|known| known.intervals != division.intervals) {
-            different.push(division);
+    for (name, intervals) in all {
+        if different.iter().all(|known| known.intervals != intervals) {
+            different.push(Division { name: name.to_owned(), intervals });
         }
     }
     Ok(different)
 }
 
-/// What the spectrum of the pictures suggests.
-pub(super) fn suggestion(
+/// What the spectrum of latents with this longer side suggests.
+pub(crate) fn suggestion(
     experiment: &Experiment,
     schedule: &Schedule,
     spectrum: &RadialPower,
+    side: usize,
 ) -> Result<Suggestion> {
-    let [_, height, width] = experiment.latent_shape()?;
     let stages = experiment.experts.first().map_or(0, |first| first.channel_mult.len());
     let options = SuggestionOptions {
         experts: experiment.experts.len(),
         stages,
         bands: Bands::Octaves,
-        lowest: std::f64::consts::TAU / height.max(width) as f64,
+        lowest: std::f64::consts::TAU / side as f64,
     };
     Ok(suggest(schedule.alpha_bars(), spectrum, &options)?)
 }

@@ -10,16 +10,16 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use meme_blocks::Architecture;
-use meme_data::ArraySource;
-use meme_frequency::{PowerSpectrum, RadialPower, Suggestion, Window};
+use meme_frequency::Suggestion;
 use meme_router::{Expert, Index, Intervals};
 use meme_schedule::Schedule;
 use meme_torch::tch::Device;
 use meme_trainer::{Stop, Validation};
-use ndarray::ArrayView3;
 use serde::Serialize;
 
-use self::candidates::{Division, label, tables};
+pub(crate) use self::candidates::{Division, divisions, suggestion};
+use self::candidates::{label, tables};
+use crate::analysis::latent_spectrum;
 use crate::experiment::Experiment;
 use crate::lanes::{self, Job};
 use crate::pictures::Latents;
@@ -28,8 +28,6 @@ use crate::run::RunFolder;
 use crate::training::{Training, train_expert};
 use crate::{Error, Result};
 
-/// Latents behind the measured spectrum.
-const SPECTRUM_IMAGES: usize = 512;
 /// Timesteps at which a candidate's validation loss is measured, and images it is measured on.
 const POINTS: usize = 8;
 const IMAGES: usize = 128;
@@ -57,7 +55,7 @@ pub(crate) struct Search<'a> {
 /// One candidate of one expert and what became of it.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Tried {
-    pub(crate) division: &'static str,
+    pub(crate) division: String,
     pub(crate) expert: usize,
     /// High-frequency heads by level, and in the middle.
     pub(crate) heads: String,
@@ -74,9 +72,9 @@ pub(crate) struct Tried {
 /// What a search found.
 pub(crate) struct Found {
     pub(crate) experiment: Experiment,
-    pub(crate) division: &'static str,
+    pub(crate) division: String,
     /// Mean validation loss over all timesteps of every division, after the first rung.
-    pub(crate) divisions: Vec<(&'static str, Vec<usize>, f64)>,
+    pub(crate) divisions: Vec<(String, Vec<usize>, f64)>,
     pub(crate) tried: Vec<Tried>,
 }
 
@@ -85,8 +83,9 @@ impl Search<'_> {
     pub(crate) fn run(&self) -> Result<Found> {
         let experiment = &self.experiment;
         let schedule = Schedule::new(&experiment.schedule)?;
-        let spectrum = spectrum(&*self.latents.train)?;
-        let suggestion = candidates::suggestion(experiment, &schedule, &spectrum)?;
+        let spectrum = latent_spectrum(&*self.latents.train)?;
+        let [_, height, width] = experiment.latent_shape()?;
+        let suggestion = suggestion(experiment, &schedule, &spectrum, height.max(width))?;
 
         // Divisions are compared by little: the preset's and the suggested table of each expert.
         let mut divisions = Vec::new();
@@ -98,7 +97,7 @@ impl Search<'_> {
         let means: Vec<_> = divisions
             .iter()
             .map(|(division, few, _)| {
-                (division.name, division.intervals.upper_ends().to_vec(), mean_of_best(few))
+                (division.name.clone(), division.intervals.upper_ends().to_vec(), mean_of_best(few))
             })
             .collect();
         let best = means
@@ -119,7 +118,7 @@ impl Search<'_> {
                 tried.extend(few);
             }
         }
-        let name = means[best].0;
+        let name = means[best].0.clone();
         for rung in 1..self.rungs {
             let (stay, go) = halve(kept);
             kept = stay;
@@ -141,7 +140,7 @@ impl Search<'_> {
             chosen.intervals = any.intervals.clone();
         }
         tried.extend(kept);
-        tried.sort_by_key(|it| (it.division != name, it.division, it.expert));
+        tried.sort_by_key(|it| (it.division != name, it.division.clone(), it.expert));
         chosen.name = format!("{}-found", experiment.name);
         chosen.title = format!("{}, found by search", experiment.title);
         chosen.about = format!(
@@ -165,7 +164,7 @@ impl Search<'_> {
             let tables = tables(preset, &shares, (height, width), self.macs)?;
             for (place, architecture) in tables.into_iter().enumerate() {
                 let candidate = Tried {
-                    division: division.name,
+                    division: division.name.clone(),
                     expert: usize::from(expert.number()),
                     heads: label(&architecture),
                     macs: meme_blocks::count(&architecture, height, width)?.macs,
@@ -270,7 +269,7 @@ impl Search<'_> {
     fn path(&self, candidate: &Tried) -> PathBuf {
         self.folder
             .join("candidates")
-            .join(candidate.division)
+            .join(&candidate.division)
             .join(format!("expert-{}-{}", candidate.expert, candidate.heads))
     }
 }
@@ -312,18 +311,4 @@ fn mean_of_best(field: &[Tried]) -> f64 {
     }
     let steps: usize = best.values().map(|it| it.1).sum();
     best.values().map(|(loss, width)| loss * *width as f64).sum::<f64>() / steps.max(1) as f64
-}
-
-/// Mean radial power of latents.
-fn spectrum(latents: &dyn ArraySource) -> Result<RadialPower> {
-    let [channels, height, width] = latents.shape();
-    let mut sum = PowerSpectrum::new(height, width, Window::Hann)?;
-    let mut values = vec![0f32; channels * height * width];
-    for image in 0..SPECTRUM_IMAGES.min(latents.len()) {
-        latents.read(image, &mut values)?;
-        if let Ok(view) = ArrayView3::from_shape((channels, height, width), &values) {
-            sum.add(view)?;
-        }
-    }
-    Ok(sum.radial()?)
 }
