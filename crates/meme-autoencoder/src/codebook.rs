@@ -19,7 +19,7 @@ const LEAST_COUNT: f64 = 1e-5;
 /// e_k = m_k / N_k
 /// ```
 ///
-/// Both averages are parameters without gradients, `NAME.count` [K] and `NAME.sum` [K, E], so that they are saved and
+/// Both averages are parameters without gradients, `NAME.count` `[K]` and `NAME.sum` `[K, E]`, so that they are saved and
 /// resumed with the weights. The codebook takes no gradients either once this is made of it.
 #[derive(Debug)]
 pub struct CodebookAverage {

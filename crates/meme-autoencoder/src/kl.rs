@@ -72,7 +72,7 @@ impl KlAutoencoder {
 
 /// How far normal posteriors are from the standard normal, in nats: `0.5 (mean^2 + exp(log_variance) - 1 -
 /// log_variance)` summed over everything but the batch (Kingma and Welling, arXiv 1312.6114, appendix B). Mean and log
-/// variance [B, ...] give [B].
+/// variance `[B, ...]` give `[B]`.
 ///
 /// # Errors
 /// [`Error::Torch`](crate::Error::Torch) where the two have different shapes.

@@ -30,7 +30,7 @@ pub enum Error {
         path: PathBuf,
     },
     /// A folder or archive without a single image.
-    #[error("{}: no images inside ({found}); supported are .png, .jpg, .jpeg and .webp, or .tar and .zip of them", path.display())]
+    #[error("{}: no images inside ({}); supported are .png, .jpg, .jpeg and .webp, or .tar and .zip of them", path.display(), printable(found))]
     NoImages {
         /// The folder or archive.
         path: PathBuf,

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// The first bytes of a Parquet file.
-pub(super) const MAGIC: &[u8] = b"PAR1";
+pub(super) const MAGIC: &[u8; 4] = b"PAR1";
 
 /// Bytes that one row group's images may take when they are unpacked.
 const LARGEST_GROUP: u64 = 1 << 30;
@@ -57,6 +57,7 @@ impl Parquet {
     pub(super) fn open(path: &Path, file: File) -> Result<Self> {
         let damaged = |reason: String| Error::Archive { path: path.to_owned(), reason };
         let length = file.metadata().map_err(Error::io("read", path))?.len();
+        pages::check_footer(&file, length).map_err(damaged)?;
         let handle = file.try_clone().map_err(Error::io("open", path))?;
         let reader = guarded(|| SerializedFileReader::new(handle)).map_err(damaged)?;
         let metadata = reader.metadata();

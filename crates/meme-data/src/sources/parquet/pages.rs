@@ -1,20 +1,41 @@
-//! Looks through the pages of a column before the Parquet library unpacks them.
+//! Looks through a file's footer, and through the pages of a column, before the Parquet library reads them.
 //!
-//! The library sets aside as much memory as a page's header claims. Here the headers are read first, and a page that
-//! claims more than its bytes can become is refused. A header is a struct of Thrift's compact protocol (`PageHeader` in
-//! the Parquet project's `parquet.thrift`): field 2 is the size unpacked, field 3 the size in the file.
+//! The library sets aside as much memory as a header or a count claims. Here they are read first, and what claims more
+//! than its bytes can hold is refused. Both are structs of Thrift's compact protocol (`parquet.thrift` of the Parquet
+//! project). In a `PageHeader` field 2 is the size unpacked, field 3 the size in the file; in the `FileMetaData` of the
+//! footer field 2 is the list of the columns, whose field 5 says how many of the list belong to one.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 
 /// Bytes that are read for a header at first, and where that was too little: statistics may hold long values.
 const WINDOWS: [u64; 2] = [16 << 10, 4 << 20];
-/// Nothing is nested deeper in a header.
-const DEEPEST: u32 = 8;
+/// Nothing is nested deeper in a header or a footer.
+const DEEPEST: u32 = 16;
+/// The footer's length and the format's name, at the end of a file.
+const END: u64 = 8;
 /// Snappy makes at most 64 bytes of 3.
 const EXPANSION: u64 = 22;
 /// What an empty page may claim.
 const LEEWAY: u64 = 1024;
+
+/// Checks every count in the footer of `file`, which is `length` bytes long.
+pub(super) fn check_footer(file: &File, length: u64) -> Result<(), String> {
+    let cut_off = || "it has no footer: it was cut off, or is no Parquet file".to_owned();
+    let end = length.checked_sub(END).ok_or_else(cut_off)?;
+    let mut last = [0; END as usize];
+    file.read_exact_at(&mut last, end).map_err(|error| error.to_string())?;
+    let ([a, b, c, d, magic @ ..], true) = (last, end > 0) else { return Err(cut_off()) };
+    if magic != *super::MAGIC {
+        return Err(cut_off());
+    }
+    let size = u32::from_le_bytes([a, b, c, d]);
+    let start = end.checked_sub(u64::from(size)).ok_or_else(cut_off)?;
+    let mut bytes = vec![0; size as usize];
+    file.read_exact_at(&mut bytes, start).map_err(|error| error.to_string())?;
+    let mut compact = Compact { bytes: &bytes, at: 0 };
+    compact.footer().ok_or_else(|| "its footer claims more than it holds".to_owned())
+}
 
 /// Checks every page in `start..end` of `file`; the sum of what they claim is at most `limit`.
 pub(super) fn check(file: &File, start: u64, end: u64, limit: u64) -> Result<(), String> {
@@ -70,10 +91,54 @@ impl Compact<'_> {
             match (number, kind) {
                 (2, 5) => unpacked = Some(self.size()?),
                 (3, 5) => packed = Some(self.size()?),
+                (2 | 3, _) => return None,
                 _ => self.skip(kind, DEEPEST)?,
             }
         }
         Some(Header { unpacked: unpacked?, packed: packed?, length: self.at })
+    }
+
+    fn footer(&mut self) -> Option<()> {
+        let mut number = 0;
+        while let Some(kind) = self.field(&mut number)? {
+            match (number, kind) {
+                (2, 9) => self.columns()?,
+                // The library reads a field as what it should be, whatever the file says that it is.
+                (1, 5) | (3, 6) | (4 | 5 | 7, 9) | (6 | 9, 8) | (8, 12) | (10.., _) => {
+                    self.skip(kind, DEEPEST)?;
+                }
+                _ => return None,
+            }
+        }
+        Some(())
+    }
+
+    /// The list of columns, of which none may claim more than there are.
+    fn columns(&mut self) -> Option<()> {
+        let (count, kind) = self.list()?;
+        if kind != 12 {
+            return None;
+        }
+        for _ in 0..count {
+            let mut number = 0;
+            while let Some(inner) = self.field(&mut number)? {
+                match (number, inner) {
+                    (5, 5) => drop(Some(self.size()?).filter(|size| u64::from(*size) <= count)?),
+                    (1..=3 | 6..=9, 5) | (4, 8) | (10, 12) | (11.., _) => {
+                        self.skip(inner, DEEPEST)?;
+                    }
+                    _ => return None,
+                }
+            }
+        }
+        Some(())
+    }
+
+    /// How many there are in a list, and of which kind.
+    fn list(&mut self) -> Option<(u64, u8)> {
+        let head = self.byte()?;
+        let count = if head >> 4 == 15 { self.number()? } else { u64::from(head >> 4) };
+        Some((count, head & 0x0F))
     }
 
     fn byte(&mut self) -> Option<u8> {
@@ -133,9 +198,8 @@ impl Compact<'_> {
                 self.pass(length)
             }
             9 | 10 => {
-                let head = self.byte()?;
-                let count = if head >> 4 == 15 { self.number()? } else { u64::from(head >> 4) };
-                match head & 0x0F {
+                let (count, kind) = self.list()?;
+                match kind {
                     1..=3 => self.pass(count),
                     kind => (0..count).try_for_each(|_| self.skip(kind, depth)),
                 }
