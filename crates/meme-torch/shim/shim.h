@@ -23,8 +23,10 @@ char *meme_swap(size_t count, at::Tensor *const *left, at::Tensor *const *right)
 char *meme_clip(size_t count, at::Tensor *const *gradients, double max_norm, double *norm);
 char *meme_set_gradient_to_none(size_t count, at::Tensor *const *parameters);
 
-// allocator.cpp: tensors from malloc, from the next one on.
-char *meme_use_plain_malloc();
+// allocator.cpp: tensors from this allocator (bytes, alignment), from the next one on. Null goes back, too.
+typedef void *meme_allocate(size_t, size_t);
+typedef void meme_release(void *);
+char *meme_set_allocator(meme_allocate *take, meme_release *give_back);
 
 // context.cpp: switches and facts. Kinds are c10::ScalarType numbers, devices c10::DeviceType.
 char *meme_autocast_enter(int device_type, int kind, int *was_enabled, int *previous_kind);

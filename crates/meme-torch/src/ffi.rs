@@ -1,7 +1,7 @@
 //! The raw side of the shim (`shim/shim.h`), and the two helpers through which all else calls it.
 
 use crate::Error;
-use std::ffi::{CStr, c_char, c_int};
+use std::ffi::{CStr, c_char, c_int, c_void};
 use tch::Tensor;
 use torch_sys::C_tensor;
 
@@ -59,7 +59,10 @@ unsafe extern "C" {
     pub(crate) fn meme_init_thread(threads: c_int) -> *mut c_char;
     pub(crate) fn meme_threads(threads: *mut c_int) -> *mut c_char;
     pub(crate) fn meme_channels_last(input: Handle, output: *mut *mut C_tensor) -> *mut c_char;
-    pub(crate) fn meme_use_plain_malloc() -> *mut c_char;
+    pub(crate) fn meme_set_allocator(
+        take: unsafe extern "C" fn(usize, usize) -> *mut c_void,
+        give_back: unsafe extern "C" fn(*mut c_void),
+    ) -> *mut c_char;
     fn meme_describe(what: c_int, text: *mut *mut c_char) -> *mut c_char;
 }
 

@@ -2,9 +2,9 @@
 
 use std::time::Instant;
 
-use meme_blocks::{Architecture, Options, UNet};
-use meme_torch::Parameters;
-use meme_torch::tch::{Cuda, Device, Kind, Tensor, no_grad};
+use meme_blocks::{Architecture, InferenceUNet, Options, UNet};
+use meme_torch::tch::{Cuda, Device, Kind, Tensor};
+use meme_torch::{Parameters, Precision};
 use meme_trainer::Stop;
 
 use crate::{Error, Result};
@@ -22,27 +22,38 @@ pub(crate) struct Timed {
 }
 
 struct Subject {
-    unet: UNet,
+    unet: InferenceUNet,
     x: Tensor,
     indices: Tensor,
+    classes: Option<Tensor>,
     seconds: Vec<f64>,
 }
 
-/// Median seconds of one forward pass of each network, random weights.
+/// Median seconds of one forward pass of each network in the form that samples, random weights.
 ///
 /// The networks take turns, so that a machine that slows down slows them all.
-pub(crate) fn forward_seconds(networks: &[Timed], device: Device, stop: &Stop) -> Result<Vec<f64>> {
+pub(crate) fn forward_seconds(
+    networks: &[Timed],
+    device: Device,
+    precision: Precision,
+    stop: &Stop,
+) -> Result<Vec<f64>> {
     let mut subjects = Vec::with_capacity(networks.len());
     for network in networks {
-        let mut parameters = Parameters::new(device, 0, 1);
-        let unet = UNet::new(&parameters.root(), &network.architecture)?;
-        parameters.set_trainable(false);
+        let architecture = &network.architecture;
+        let unet = {
+            let mut parameters = Parameters::new(Device::Cpu, 0, 1);
+            UNet::new(&parameters.root(), architecture)?;
+            UNet::for_inference(architecture, &parameters.to_data()?, device, precision)?
+        };
         let batch = network.batch as i64;
         let channels = network.architecture.in_channels as i64;
         let shape = [batch, channels, network.height as i64, network.width as i64];
         let x = Tensor::zeros(shape, (Kind::Float, device));
         let indices = Tensor::full([batch], 500, (Kind::Int64, device));
-        subjects.push(Subject { unet, x, indices, seconds: Vec::new() });
+        let classes =
+            (architecture.classes > 0).then(|| Tensor::zeros([batch], (Kind::Int64, device)));
+        subjects.push(Subject { unet, x, indices, classes, seconds: Vec::new() });
     }
     for repeat in 0..=REPEATS {
         for subject in &mut subjects {
@@ -63,7 +74,7 @@ impl Subject {
     fn forward(&self, device: Device) -> Result<f64> {
         synchronise(device);
         let clock = Instant::now();
-        let _ = no_grad(|| self.unet.forward(&self.x, &self.indices, &mut Options::default()))?;
+        let _ = self.unet.forward(&self.x, &self.indices, self.classes.as_ref())?;
         synchronise(device);
         Ok(clock.elapsed().as_secs_f64())
     }

@@ -170,7 +170,8 @@ impl Sample {
     }
 }
 
-fn precision(name: &str) -> std::result::Result<Precision, String> {
+/// The precision of that name, for clap.
+pub(super) fn precision(name: &str) -> std::result::Result<Precision, String> {
     let all = [Precision::F32, Precision::Bf16, Precision::F16];
     let known = all.into_iter().find(|precision| precision.to_string() == name);
     known.ok_or_else(|| "it must be f32, bf16 or f16".to_owned())

@@ -1,16 +1,18 @@
 //! `meme speed`.
 
 use clap::Args;
+use meme_torch::Precision;
 use serde_json::json;
 
 use super::common::DeviceArgument;
 use super::output;
+use super::sample::precision;
 use crate::Result;
 use crate::experiment::Resolver;
 use crate::progress::thousands;
 use crate::timing::{Timed, forward_seconds};
 
-/// Times one forward pass of every expert of the experiments, side by side, random weights
+/// Times one step of sampling of every expert of the experiments, side by side, random weights
 #[derive(Args)]
 pub(crate) struct Speed {
     /// SUITE/ROW or TOML files
@@ -22,6 +24,9 @@ pub(crate) struct Speed {
     /// Images per forward pass
     #[arg(long, default_value_t = 1)]
     batch: usize,
+    /// Of maps and weights: f32, bf16, or f16 on a GPU
+    #[arg(long, value_parser = precision, default_value = "f32")]
+    precision: Precision,
     /// Threads [default: all cores]
     #[arg(long)]
     threads: Option<usize>,
@@ -49,7 +54,7 @@ impl Speed {
                 networks.push(Timed { architecture, height, width, batch });
             }
         }
-        let seconds = forward_seconds(&networks, device, &context.stop)?;
+        let seconds = forward_seconds(&networks, device, self.precision, &context.stop)?;
         let images = self.batch.max(1) as f64;
         if self.json {
             let rows: Vec<_> = names
@@ -63,7 +68,7 @@ impl Speed {
                 })
                 .collect();
             output::json(&json!({
-                "scale": self.scale, "batch": self.batch, "threads": meme_torch::threads()?,
+                "scale": self.scale, "batch": self.batch, "precision": self.precision, "threads": meme_torch::threads()?,
                 "device": meme_torch::device::device_name(device), "networks": rows,
             }));
             return Ok(());

@@ -97,8 +97,8 @@ pub(super) fn sources(report: &Report) -> Vec<(&str, Vec<(String, String)>)> {
 pub(super) fn paper_note() -> &'static str {
     "Paper beside here. Counted: one forward pass of one 3 x 64 x 64 latent, attention products \
      included. The paper's \"MACs\" are about three times one forward pass without attention \
-     products (fitted); compare ratios. Times are of random weights at that size on this machine, \
-     one image at a time, the mean over a row's experts."
+     products (fitted); compare ratios. Times are of the form that samples, float32, random weights \
+     of that size, one image at a time on this machine, the mean over a row's experts."
 }
 
 /// What determined the numbers.
