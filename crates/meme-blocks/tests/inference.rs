@@ -12,46 +12,10 @@ use support::{
 };
 
 /// The guided-diffusion form: scale-shift norm, resampling residual blocks, classes, learned sigma.
-const GUIDED: &str = r#"
-    in_channels = 3
-    out_channels = 3
-    width = 32
-    channel_mult = [1, 2, 2]
-    res_blocks = 1
-    head_dim = 16
-    norm_groups = 8
-    encoder = ["none", "attention", "mixer"]
-    middle = "attention"
-    decoder = ["none", "attention", "mixer"]
-    mixer = { high_heads = [0, 0, 2], middle_high_heads = 0, pool = [1, 1, 2] }
-    scale_shift_norm = true
-    resampling = "res-block"
-    learned_sigma = true
-    classes = 7
-"#;
+const GUIDED: &str = include_str!("../src/inference/tests/guided.toml");
 
 /// Mixers everywhere: all, some and no heads on the high side, means and maxima, windows of 1 to 3, feed-forward.
-const MIXERS: &str = r#"
-    in_channels = 2
-    out_channels = 5
-    width = 24
-    channel_mult = [1, 3, 2]
-    res_blocks = 2
-    head_dim = 12
-    norm_groups = 6
-    encoder = ["mixer", "mixer", "mixer"]
-    middle = "mixer"
-    decoder = ["mixer", "none", "mixer"]
-
-    [mixer]
-    high_heads = [1, 6, 0]
-    middle_high_heads = 3
-    pool = [3, 1, 2]
-    pool_kind = ["max", "average", "average"]
-    middle_pool = 2
-    middle_pool_kind = "max"
-    feed_forward = 2
-"#;
+const MIXERS: &str = include_str!("../src/inference/tests/mixers.toml");
 
 fn architectures() -> Vec<(&'static str, Architecture)> {
     let mut list = vec![

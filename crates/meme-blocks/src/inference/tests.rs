@@ -9,43 +9,8 @@ use crate::{Architecture, Options, UNet};
 
 /// Every kind of block, of resampling and of condition, in three networks.
 const NETWORKS: [&str; 3] = [
-    r#"
-    in_channels = 3
-    out_channels = 3
-    width = 32
-    channel_mult = [1, 2, 2]
-    res_blocks = 1
-    head_dim = 16
-    norm_groups = 8
-    encoder = ["none", "attention", "mixer"]
-    middle = "attention"
-    decoder = ["none", "attention", "mixer"]
-    mixer = { high_heads = [0, 0, 2], middle_high_heads = 0, pool = [1, 1, 2] }
-    scale_shift_norm = true
-    resampling = "res-block"
-    learned_sigma = true
-    classes = 7
-    "#,
-    r#"
-    in_channels = 2
-    out_channels = 5
-    width = 24
-    channel_mult = [1, 3, 2]
-    res_blocks = 2
-    head_dim = 12
-    norm_groups = 6
-    encoder = ["mixer", "mixer", "mixer"]
-    middle = "mixer"
-    decoder = ["mixer", "none", "mixer"]
-
-    [mixer]
-    high_heads = [1, 6, 0]
-    middle_high_heads = 3
-    pool = [3, 1, 2]
-    pool_kind = ["max", "average", "average"]
-    middle_pool = 2
-    feed_forward = 2
-    "#,
+    include_str!("tests/guided.toml"),
+    include_str!("tests/mixers.toml"),
     r#"
     in_channels = 3
     out_channels = 3
