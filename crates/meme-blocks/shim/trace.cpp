@@ -19,35 +19,57 @@ namespace {
 
 thread_local int64_t products = 0, attention = 0, depth = 0;
 
-// Whether an operation multiplies matrices; what it calls inside is then not counted again.
+// Whether an operation multiplies; what it calls inside is then not counted again.
 bool multiplies(const std::string &name) {
   for (const char *known :
        {"aten::convolution", "aten::linear", "aten::scaled_dot_product_attention", "aten::matmul", "aten::mm",
-        "aten::addmm", "aten::bmm", "aten::baddbmm", "aten::addmv", "aten::mv", "aten::dot", "aten::einsum"})
+        "aten::addmm", "aten::bmm", "aten::baddbmm", "aten::addmv", "aten::mv", "aten::dot", "aten::einsum",
+        "aten::fft_rfft2", "aten::fft_irfft2"})
     if (name == known) return true;
   return false;
+}
+
+// What a transform of real maps, or back to them, counts by convention: for each map its pixels times the logarithm of
+// their number to base 2, rounded up.
+int64_t transform(int64_t maps, int64_t height, int64_t width) {
+  int64_t steps = 0;
+  while ((int64_t(1) << steps) < height * width) ++steps;
+  return maps * height * width * steps;
 }
 
 struct Entered : at::ObserverContext {};
 
 std::unique_ptr<at::ObserverContext> enter(const at::RecordFunction &call) {
   const std::string name = call.name();
+  if (name == "aten::mul" && call.inputs()[0].toTensor().is_complex()) {
+    // Each number of a spectrum with one of the filter, which is broadcast over the batch.
+    products += 4 * call.inputs()[0].toTensor().numel();
+    return nullptr;
+  }
   if (!multiplies(name)) return nullptr;
   if (depth++ > 0) return std::make_unique<Entered>();
   const auto inputs = call.inputs();
-  const at::Tensor a = inputs[0].toTensor(), b = inputs[1].toTensor();
+  const at::Tensor a = inputs[0].toTensor(), b = inputs[1].isTensor() ? inputs[1].toTensor() : at::Tensor();
   if (name == "aten::convolution") {
     // Each output position meets the kernel once; the strides tell the output's size.
-    const auto stride = inputs[3].toIntVector(), padding = inputs[4].toIntVector();
+    const auto stride = inputs[3].toIntVector(), padding = inputs[4].toIntVector(), step = inputs[5].toIntVector();
     int64_t positions = a.size(0);
     for (int64_t d = 0; d < 2; ++d)
-      positions *= (a.size(2 + d) + 2 * padding[d] - b.size(2 + d)) / stride[d] + 1;
+      positions *= (a.size(2 + d) + 2 * padding[d] - step[d] * (b.size(2 + d) - 1) - 1) / stride[d] + 1;
     products += positions * b.numel();
   } else if (name == "aten::linear") {
     products += a.numel() / a.size(-1) * b.numel();
   } else if (name == "aten::scaled_dot_product_attention") {
     const at::Tensor v = inputs[2].toTensor();
     attention += a.numel() * b.size(-2) + a.numel() / a.size(-1) * b.size(-2) * v.size(-1);
+  } else if (name == "aten::matmul" && a.dim() == 4) {
+    // Of heads, in linear attention.
+    attention += a.numel() * b.size(-1);
+  } else if (name == "aten::fft_rfft2") {
+    products += transform(a.numel() / (a.size(-2) * a.size(-1)), a.size(-2), a.size(-1));
+  } else if (name == "aten::fft_irfft2") {
+    const auto sides = inputs[1].toIntVector();
+    products += transform(a.numel() / (a.size(-2) * a.size(-1)), sides[0], sides[1]);
   } else {
     // No layer of these networks calls a product by itself; a test would notice this number.
     products += int64_t(1) << 50;

@@ -1,5 +1,6 @@
 //! Convolutions, laid out in memory as the network wants them.
 
+use meme_torch::tch::Tensor;
 use meme_torch::{Conv2d, Conv2dConfig, Path, channels_last};
 
 use crate::error::Result;
@@ -14,10 +15,16 @@ pub(crate) fn conv(
     config: Conv2dConfig,
 ) -> Result<Conv2d> {
     let conv = Conv2d::new(path, input as i64, output as i64, kernel, config)?;
-    // The store and the layer hold the same tensor, so this lays out both.
-    let laid_out = channels_last(&conv.weight.detach())?;
-    conv.weight.shallow_clone().set_data(&laid_out);
+    lay_out(&conv.weight)?;
     Ok(conv)
+}
+
+/// Lays a parameter [out, in, k, k] out channels-last. The store and the layer hold the same tensor, so this lays out
+/// both.
+pub(crate) fn lay_out(weight: &Tensor) -> Result<()> {
+    let laid_out = channels_last(&weight.detach())?;
+    weight.shallow_clone().set_data(&laid_out);
+    Ok(())
 }
 
 /// A 3x3 convolution that keeps the size.

@@ -188,8 +188,8 @@ mod transformer;
 mod unet;
 
 pub use architecture::{
-    Architecture, ClassConditioning, MixerTable, Mixing, PoolKind, PoolKinds, Resampling,
-    TransformerTable,
+    Architecture, ClassConditioning, HighElement, LowElement, MixerTable, Mixing, PoolKind,
+    PoolKinds, Resampling, TransformerTable,
 };
 pub use attention::{AttentionBlock, AttentionConfig};
 pub use count::{ConvShape, Count, Size, StageCount, Tally, count, count_with_context};

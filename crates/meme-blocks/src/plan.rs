@@ -167,6 +167,8 @@ fn mixing(
                 high_heads: table.high_heads_of(stage),
                 pool: table.pool_of(stage),
                 pool_kind: table.pool_kind_of(stage),
+                high_element: table.high_element,
+                low_element: table.low_element,
             };
             let config = MixerBlockConfig { mixer, norm_groups, feed_forward: table.feed_forward };
             (format!("{name}.mixer"), PlanMixing::Mixer(config))

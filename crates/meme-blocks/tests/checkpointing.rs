@@ -5,12 +5,12 @@ use meme_blocks::{Architecture, Error, Options, UNet};
 use meme_torch::tch::{Device, Kind, Tensor};
 use meme_torch::{Parameters, init_thread, to_f32_vec};
 
-fn architecture(more: &str) -> Architecture {
+fn architecture(more: &str, elements: &str) -> Architecture {
     let text = format!(
         "in_channels = 3\nout_channels = 3\nwidth = 16\nchannel_mult = [1, 2]\nres_blocks = 2\n\
          head_dim = 8\nnorm_groups = 8\nencoder = [\"mixer\", \"mixer\"]\nmiddle = \"mixer\"\n\
          decoder = [\"none\", \"attention\"]\n{more}\n\
-         mixer = {{ high_heads = [1, 2], middle_high_heads = 1, pool = [2, 1] }}\n"
+         mixer = {{ high_heads = [1, 2], middle_high_heads = 1, pool = [2, 1]{elements} }}\n"
     );
     toml::from_str(&text).unwrap()
 }
@@ -48,8 +48,9 @@ fn gradients(architecture: &Architecture, checkpointing: bool) -> (f64, Vec<Vec<
 
 #[test]
 fn gradients_are_those_without_it_to_the_last_bit_with_and_without_dropout() {
-    for more in ["", "dropout = 0.2"] {
-        let architecture = architecture(more);
+    let others = ", high_element = \"fourier\", low_element = \"linear-attention\"";
+    for (more, elements) in [("", ""), ("dropout = 0.2", ""), ("", others)] {
+        let architecture = architecture(more, elements);
         let (plain, checkpointed) =
             (gradients(&architecture, false), gradients(&architecture, true));
         assert_eq!(plain, checkpointed, "{more}");

@@ -4,7 +4,7 @@
 mod support;
 
 use meme_blocks::{Architecture, Mixing, PoolKind, PoolKinds, count};
-use support::{EXPERTS, class_conditional, conditional, guided, inception, ldm};
+use support::{EXPERTS, class_conditional, conditional, elements, guided, inception, ldm};
 
 fn refusal(change: impl Fn(&mut serde_json::Value)) -> String {
     refusal_of(&inception(EXPERTS[0]), change)
@@ -154,6 +154,28 @@ fn pooling_kinds_are_one_word_or_one_for_each_level() {
     assert!(message.contains("unknown variant `median`, expected `average` or `max`"), "{message}");
     let message = refusal(|root| root["mixer"]["pool_kind"] = serde_json::json!(["max", "min"]));
     assert!(message.contains("unknown variant `min`, expected `average` or `max`"), "{message}");
+}
+
+#[test]
+fn elements_are_one_word_for_each_branch_and_are_written_only_where_they_are_others() {
+    let plain = serde_json::to_value(inception(EXPERTS[0])).unwrap();
+    let table = plain["mixer"].as_object().unwrap();
+    assert!(table.keys().all(|field| !field.ends_with("_element")), "{table:?}");
+    for (name, network) in elements() {
+        let written = serde_json::to_value(&network).unwrap();
+        assert_eq!(serde_json::from_value::<Architecture>(written.clone()).unwrap(), network);
+        let words = ["high_element", "low_element"]
+            .map(|field| written["mixer"][field].as_str().unwrap_or("depthwise").to_owned());
+        assert_eq!(words.join(" and "), name);
+    }
+    for (field, known) in [
+        ("high_element", "`depthwise`, `dilated`, `large-kernel`, `fourier`"),
+        ("low_element", "`attention`, `linear-attention`, `dilated`, `large-kernel`, `fourier`"),
+    ] {
+        let message = refusal(|root| root["mixer"][field] = "median".into());
+        let expected = format!("unknown variant `median`, expected one of {known}");
+        assert!(message.contains(&expected), "{message}");
+    }
 }
 
 #[test]

@@ -18,16 +18,22 @@ fn both(x: &Tensor, forward: impl Fn(&Tensor) -> Tensor) -> (Tensor, Tensor) {
     (output, x.grad())
 }
 
-fn check_mixer(file: &str) {
-    let golden = Golden::read(file);
+fn mixer_config(golden: &Golden) -> MixerConfig {
     let (channels, heads) = (golden.number("dim"), golden.number("num_heads"));
-    let config = MixerConfig {
+    MixerConfig {
         channels,
         head_dim: channels / heads,
         high_heads: heads - golden.number("attention_head"),
         pool: golden.number("pool_size"),
         pool_kind: PoolKind::Average,
-    };
+        high_element: golden.word("high_element"),
+        low_element: golden.word("low_element"),
+    }
+}
+
+fn check_mixer(file: &str) {
+    let golden = Golden::read(file);
+    let config = mixer_config(&golden);
     let names = [
         ("high_mixer.conv1", "high.expand"),
         ("high_mixer.proj1", "high.depthwise"),
@@ -72,6 +78,37 @@ fn the_mixer_is_iformers_with_three_low_heads_in_four_without_pooling() {
 #[test]
 fn the_mixer_is_iformers_with_one_low_head_in_two() {
     check_mixer("inception_mixer_64_h2_low1_pool2.safetensors");
+}
+
+/// Output and all gradients, those of the weights too.
+#[test]
+fn every_element_is_what_its_definition_gives_in_pytorch() {
+    for kinds in [
+        "dilated_linear-attention",
+        "large-kernel_dilated",
+        "fourier_large-kernel",
+        "depthwise_fourier",
+    ] {
+        let golden = Golden::read(&format!("elements_{kinds}.safetensors"));
+        let mut parameters = Parameters::blank(Device::Cpu);
+        let mixer = InceptionMixer::new(&parameters.root(), mixer_config(&golden)).unwrap();
+        load(&mut parameters, &golden.weights());
+        for (kind, tolerance) in [(Kind::Float, 1e-5), (Kind::Double, 1e-6)] {
+            parameters.to_kind(kind).unwrap();
+            let (output, gradient) = both(&golden.get("input").to_kind(kind), |x| {
+                mixer.forward(x, &mut Options::default()).unwrap()
+            });
+            assert_close(&output, &golden.get("output"), tolerance, kinds);
+            let expected = golden.get("grad_input_of_sum_of_squares");
+            assert_close(&gradient, &expected, tolerance, kinds);
+            let expected: Vec<_> = golden.gradients().collect();
+            assert_eq!(expected.len(), parameters.named().len());
+            for (name, expected) in expected {
+                let gradient = parameters.get(name).unwrap().grad();
+                assert_close(&gradient, expected, tolerance, &format!("{kinds}: {name}"));
+            }
+        }
+    }
 }
 
 #[test]

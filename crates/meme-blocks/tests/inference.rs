@@ -7,8 +7,8 @@ use meme_blocks::{Architecture, InferenceUNet, Options, UNet};
 use meme_torch::tch::{Device, Kind, Tensor, no_grad};
 use meme_torch::{Autocast, Parameters, Precision, with_threads};
 use support::{
-    EXPERTS, Golden, assert_close, class_conditional, conditional, conditions, inception, ldm,
-    read, relative_error, stir, tiny, waves,
+    EXPERTS, Golden, assert_close, class_conditional, conditional, conditions, elements, inception,
+    ldm, read, relative_error, stir, tiny, waves,
 };
 
 /// The guided-diffusion form: scale-shift norm, resampling residual blocks, classes, learned sigma.
@@ -17,8 +17,8 @@ const GUIDED: &str = include_str!("../src/inference/tests/guided.toml");
 /// Mixers everywhere: all, some and no heads on the high side, means and maxima, windows of 1 to 3, feed-forward.
 const MIXERS: &str = include_str!("../src/inference/tests/mixers.toml");
 
-fn architectures() -> Vec<(&'static str, Architecture)> {
-    let mut list = vec![
+fn architectures() -> Vec<(String, Architecture)> {
+    let list = vec![
         ("latent diffusion", tiny(ldm(128))),
         ("expert 1", tiny(inception(EXPERTS[0]))),
         ("expert 4", tiny(inception(EXPERTS[3]))),
@@ -26,8 +26,9 @@ fn architectures() -> Vec<(&'static str, Architecture)> {
         ("mixers", read(MIXERS)),
     ];
     let [classes, words] = conditional();
-    list.extend([("classes as context", classes), ("words", words)]);
-    list
+    let conditional = [("classes as context", classes), ("words", words)];
+    let named = list.into_iter().chain(conditional).map(|(name, a)| (name.to_owned(), a));
+    named.chain(elements()).collect()
 }
 
 struct Pair {

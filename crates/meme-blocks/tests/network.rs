@@ -4,8 +4,8 @@
 mod support;
 
 use meme_blocks::{
-    Architecture, Error, FeatureMap, MixerBlock, MixerBlockConfig, MixerConfig, Options, PoolKind,
-    Probe, UNet, feature_maps,
+    Architecture, Error, FeatureMap, HighElement, LowElement, MixerBlock, MixerBlockConfig,
+    MixerConfig, Options, PoolKind, Probe, UNet, feature_maps,
 };
 use meme_torch::Parameters;
 use meme_torch::tch::{Device, Kind, Tensor, no_grad};
@@ -50,6 +50,8 @@ fn a_new_mixer_is_the_identity() {
         high_heads: 5,
         pool: 2,
         pool_kind: PoolKind::Average,
+        high_element: HighElement::Depthwise,
+        low_element: LowElement::Attention,
     };
     let mut parameters = Parameters::new(Device::Cpu, 1, 1);
     let config = MixerBlockConfig { mixer, norm_groups: 8, feed_forward: 2 };

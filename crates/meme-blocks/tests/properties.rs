@@ -6,8 +6,8 @@ mod support;
 use std::collections::BTreeSet;
 
 use meme_blocks::{
-    Architecture, ClassConditioning, MixerTable, Mixing, Options, PoolKind, PoolKinds, Probe,
-    Resampling, TransformerTable, UNet, count, feature_maps,
+    Architecture, ClassConditioning, HighElement, LowElement, MixerTable, Mixing, Options,
+    PoolKind, PoolKinds, Probe, Resampling, TransformerTable, UNet, count, feature_maps,
 };
 use meme_torch::Parameters;
 use meme_torch::tch::{Device, Tensor, no_grad};
@@ -25,6 +25,15 @@ fn mixing() -> impl Strategy<Value = Mixing> {
 
 fn kind() -> impl Strategy<Value = PoolKind> {
     prop_oneof![Just(PoolKind::Average), Just(PoolKind::Max)]
+}
+
+fn elements() -> impl Strategy<Value = (HighElement, LowElement)> {
+    use HighElement as High;
+    use LowElement as Low;
+    let high = vec![High::Depthwise, High::Dilated, High::LargeKernel, High::Fourier];
+    let low =
+        vec![Low::Attention, Low::LinearAttention, Low::Dilated, Low::LargeKernel, Low::Fourier];
+    (proptest::sample::select(high), proptest::sample::select(low))
 }
 
 /// Numbers for each level, which are then brought into their ranges.
@@ -50,6 +59,7 @@ prop_compose! {
         (middle, feed_forward, transformer, every) in tables(),
         (in_channels, out_channels, res_blocks) in (1..=4_usize, 1..=3_usize, 1..=2_usize),
         by_number in any::<bool>(),
+        (high_element, low_element) in elements(),
         (scale_shift_norm, residual, learned_sigma) in any::<(bool, bool, bool)>(),
         (classes, as_context) in (0..=3_usize, any::<bool>()),
     ) -> Architecture {
@@ -87,6 +97,8 @@ prop_compose! {
                 false => PoolKinds::All(levels[0].5),
             },
             middle_pool_kind: middle.3,
+            high_element,
+            low_element,
             feed_forward,
         });
         if classes > 0 && as_context && a.context_channels() > 0 {

@@ -1,9 +1,11 @@
 //! The description of a denoiser as a plain value, read with serde and checked as it is read.
 
+mod elements;
 mod pooling;
 mod tables;
 mod validate;
 
+pub use elements::{HighElement, LowElement};
 pub use pooling::{PoolKind, PoolKinds};
 pub use tables::{MixerTable, TransformerTable};
 

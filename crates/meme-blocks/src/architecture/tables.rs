@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{PoolKind, PoolKinds, Stage};
+use super::{HighElement, LowElement, PoolKind, PoolKinds, Stage, is_default};
 
 /// How an inception U-Net's mixers differ from stage to stage (a stage is a level, or the middle).
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
@@ -24,6 +24,12 @@ pub struct MixerTable {
     /// The same for the middle; without it, as the coarsest level.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub middle_pool_kind: Option<PoolKind>,
+    /// What convolves one half of the high-frequency channels, in all stages.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub high_element: HighElement,
+    /// What mixes the low-frequency channels over the pooled map, in all stages.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub low_element: LowElement,
     /// Width of the feed-forward that follows each mixer, as a multiple of the channels; 0 for none.
     #[serde(default)]
     pub feed_forward: usize,

@@ -9,28 +9,37 @@ use std::iter::Sum;
 use std::ops::Add;
 
 use super::Size;
+use crate::mixer::elements::Fourier;
 use crate::plan::{PlanBlock, PlanChange, PlanMixing};
 use crate::{
-    Architecture, AttentionConfig, MixerBlockConfig, PoolKind, ResBlockConfig, Resample,
-    TransformerConfig,
+    Architecture, AttentionConfig, HighElement, LowElement, MixerBlockConfig, MixerConfig,
+    PoolKind, ResBlockConfig, Resample, TransformerConfig,
 };
 
-/// Bytes of a pooling index (int64) and of a statistic (float32).
+/// Bytes of a pooling index (int64), of a statistic or a number that is transformed (float32), and of one of a spectrum
+/// (two float32).
 const INDEX: u128 = 8;
 const STATISTIC: u128 = 4;
+const FLOAT: u128 = 4;
+const COMPLEX: u128 = 8;
 
-/// Numbers of the network's dtype, and bytes that are there in any dtype.
+/// Numbers of the network's dtype, bytes that are there in any dtype, and those that are there once for all samples.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Kept {
     pub(super) numbers: u128,
     pub(super) bytes: u128,
+    pub(super) shared: u128,
 }
 
 impl Add for Kept {
     type Output = Kept;
 
     fn add(self, other: Kept) -> Kept {
-        Kept { numbers: self.numbers + other.numbers, bytes: self.bytes + other.bytes }
+        Kept {
+            numbers: self.numbers + other.numbers,
+            bytes: self.bytes + other.bytes,
+            shared: self.shared + other.shared,
+        }
     }
 }
 
@@ -42,11 +51,11 @@ impl Sum for Kept {
 
 /// `channels` maps of a size.
 fn map(channels: usize, size: Size) -> Kept {
-    Kept { numbers: channels as u128 * size.pixels(), bytes: 0 }
+    Kept { numbers: channels as u128 * size.pixels(), ..Kept::default() }
 }
 
 fn bytes(bytes: u128) -> Kept {
-    Kept { numbers: 0, bytes }
+    Kept { bytes, ..Kept::default() }
 }
 
 /// A group norm's input, with mean and deviation of each group.
@@ -59,8 +68,19 @@ fn attention(channels: usize, head_dim: usize, size: Size) -> Kept {
     map(4 * channels, size) + softmax(channels, head_dim, size)
 }
 
+/// Both softmaxes, the values, and for each head the square that keys and values give.
+fn linear_attention(channels: usize, head_dim: usize, size: Size) -> Kept {
+    map(3 * channels, size) + map(channels, Size { height: 1, width: head_dim })
+}
+
 fn softmax(channels: usize, head_dim: usize, size: Size) -> Kept {
     bytes(STATISTIC * (channels / head_dim.max(1)) as u128 * size.pixels())
+}
+
+/// A Fourier filter's input, in rows and float32, and its spectrum; once, the filter at that size.
+fn fourier(channels: usize, size: Size) -> Kept {
+    let spectrum = COMPLEX * channels as u128 * Fourier::frequencies(size);
+    Kept { shared: spectrum, ..bytes(FLOAT * channels as u128 * size.pixels() + spectrum) }
 }
 
 /// Sines and cosines, three hidden vectors, and the embedding that every residual block's linear layer keeps; a
@@ -134,20 +154,23 @@ fn attention_block(config: &AttentionConfig, size: Size) -> Kept {
 fn mixer(config: &MixerBlockConfig, size: Size) -> Kept {
     let (mixer, groups) = (&config.mixer, config.norm_groups);
     let (high, low, fused) = (mixer.high(), mixer.low(), mixer.fused());
-    let mut kept = norm(mixer.channels, groups, size) + map(mixer.channels, size);
+    // The branches keep what the norm puts out, all of it, unless a transform, which copies it, is all that reads it.
+    let read = high > 0 || mixer.pool > 1 || mixer.low_element != LowElement::Fourier;
+    let mut kept = norm(mixer.channels, groups, size);
+    if read {
+        kept = kept + map(mixer.channels, size);
+    }
     if high > 0 {
-        // Inputs of depthwise and GELU; of the maximum, of the 1x1 convolution after it and of that one's GELU.
-        kept = kept + map(2 * high, size) + map(high / 2 + high / 2 + high, size);
+        kept = kept
+            + match mixer.high_element {
+                HighElement::Fourier => fourier(high, size),
+                _ => map(high, size),
+            };
+        // Inputs of GELU, of the maximum, of the 1x1 convolution after it and of that one's GELU.
+        kept = kept + map(high + high / 2 + high / 2 + high, size);
     }
     if low > 0 {
-        let pooled = size.pooled(mixer.pool);
-        if mixer.pool > 1 {
-            kept = kept + map(low, pooled);
-            if mixer.pool_kind == PoolKind::Max {
-                kept = kept + bytes(INDEX * low as u128 * pooled.pixels());
-            }
-        }
-        kept = kept + attention(low, mixer.head_dim, pooled);
+        kept = kept + low_branch(mixer, size.pooled(mixer.pool));
     }
     kept = kept + map(2 * fused, size);
     match config.feed_forward {
@@ -157,6 +180,26 @@ fn mixer(config: &MixerBlockConfig, size: Size) -> Kept {
             kept + norm(channels, groups, size) + map(channels + 2 * wide, size)
         }
     }
+}
+
+fn low_branch(mixer: &MixerConfig, pooled: Size) -> Kept {
+    let low = mixer.low();
+    let mut kept = match mixer.low_element {
+        LowElement::Attention => attention(low, mixer.head_dim, pooled),
+        LowElement::LinearAttention => linear_attention(low, mixer.head_dim, pooled),
+        LowElement::Dilated | LowElement::LargeKernel => Kept::default(),
+        LowElement::Fourier => fourier(low, pooled),
+    };
+    if mixer.pool > 1 {
+        // The pooled map is the input of a convolution or of the layer that makes queries, keys and values.
+        if mixer.low_element != LowElement::Fourier {
+            kept = kept + map(low, pooled);
+        }
+        if mixer.pool_kind == PoolKind::Max {
+            kept = kept + bytes(INDEX * low as u128 * pooled.pixels());
+        }
+    }
+    kept
 }
 
 fn transformer(config: &TransformerConfig, size: Size, tokens: usize) -> Kept {

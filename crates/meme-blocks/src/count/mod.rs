@@ -28,8 +28,11 @@ pub struct Count {
     /// Numbers of the network's dtype that a training step keeps from the forward to the backward pass; see
     /// [`activation_bytes`](Self::activation_bytes).
     pub activations: u64,
-    /// Bytes of indices and statistics that it keeps beside them in any dtype.
+    /// Bytes of indices, statistics and spectra that it keeps beside them in any dtype.
     pub statistics_bytes: u64,
+    /// Bytes that it keeps once for a whole batch, in any dtype: Fourier filters at the sizes of their maps.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub shared_bytes: u64,
     /// The same numbers for each part of the network, in the order of the forward pass; they add up to the totals.
     pub stages: Vec<StageCount>,
 }
@@ -49,6 +52,9 @@ pub struct StageCount {
     pub activations: u64,
     /// Bytes that it keeps beside them in any dtype.
     pub statistics_bytes: u64,
+    /// Bytes that it keeps once for a whole batch.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub shared_bytes: u64,
 }
 
 macro_rules! bytes {
@@ -63,7 +69,8 @@ macro_rules! bytes {
             /// Bytes that a training step of one sample keeps from the forward to the backward pass: every tensor
             /// that the gradient of some operation needs, once, weights apart, and the indices of maxima and the
             /// statistics of norms and softmaxes. It is what stays allocated while the loss waits for `backward()`;
-            /// passing values, the prediction itself and what a convolution needs for its own work come on top.
+            /// passing values, the prediction itself and what a convolution needs for its own work come on top, and
+            /// for a batch, once, `shared_bytes`.
             ///
             /// It holds for the whole network in `kind`, with norm and SiLU as one operation that keeps only its
             /// input, as they are in float32 on the CPU. Apart, each such pair keeps one map more. Sampling keeps
@@ -125,13 +132,19 @@ pub fn count_with_context(
     let all =
         |(tally, kept): (Tally, Kept), stage: &Stage| (tally + stage.tally, kept + stage.kept);
     let (tally, kept) = stages.iter().fold(Default::default(), all);
-    let [parameters, macs, macs_without_attention, activations, statistics_bytes] =
+    let [parameters, macs, macs_without_attention, activations, statistics_bytes, shared_bytes] =
         narrow(tally, kept)?;
     let stages = stages
         .into_iter()
         .map(|Stage { name, tally, kept }| {
-            let [parameters, macs, macs_without_attention, activations, statistics_bytes] =
-                narrow(tally, kept)?;
+            let [
+                parameters,
+                macs,
+                macs_without_attention,
+                activations,
+                statistics_bytes,
+                shared_bytes,
+            ] = narrow(tally, kept)?;
             Ok(StageCount {
                 name,
                 parameters,
@@ -139,13 +152,22 @@ pub fn count_with_context(
                 macs_without_attention,
                 activations,
                 statistics_bytes,
+                shared_bytes,
             })
         })
         .collect::<Result<_, Error>>()?;
-    Ok(Count { parameters, macs, macs_without_attention, activations, statistics_bytes, stages })
+    Ok(Count {
+        parameters,
+        macs,
+        macs_without_attention,
+        activations,
+        statistics_bytes,
+        shared_bytes,
+        stages,
+    })
 }
 
-fn narrow(tally: Tally, kept: Kept) -> Result<[u64; 5], Error> {
+fn narrow(tally: Tally, kept: Kept) -> Result<[u64; 6], Error> {
     let fit = |number: u128| u64::try_from(number).map_err(|_| Error::Overflow { number });
     Ok([
         fit(tally.parameters)?,
@@ -153,7 +175,14 @@ fn narrow(tally: Tally, kept: Kept) -> Result<[u64; 5], Error> {
         fit(tally.products)?,
         fit(kept.numbers)?,
         fit(kept.bytes)?,
+        fit(kept.shared)?,
     ])
+}
+
+/// Serialised only where there are any.
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 struct Stage {

@@ -57,13 +57,18 @@ impl ConvShape {
 /// One multiply-accumulate is one multiply-add of a convolution (a grouped one counted as grouped), a linear layer
 /// or one of the two products of attention, at the size at which it is applied. Biases, norms, activations,
 /// softmax, pooling, resampling and additions count nothing.
+///
+/// How many multiplications a Fourier transform takes depends on who computes it. By convention one of a real map of
+/// N pixels, or back, counts N times the logarithm of N to base 2, rounded up, as whoever counts GFNet-like networks
+/// does (first the authors' own `calc_flops.py` of `DynamicViT`); the product of a complex number of the map with one of the
+/// filter counts four. Bringing a filter to the size of a map is resampling.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
     /// Learned numbers.
     pub parameters: u128,
-    /// Multiply-accumulates of convolutions and linear layers.
+    /// Multiply-accumulates of convolutions, linear layers and Fourier filters.
     pub products: u128,
-    /// Multiply-accumulates of the two matrix products of attention.
+    /// Multiply-accumulates of the two matrix products of attention, linear or not.
     pub attention: u128,
 }
 
@@ -101,7 +106,14 @@ impl Tally {
         Tally { attention, ..Self::default() }
     }
 
-    /// The same with queries at all positions of a map, and keys and values from `tokens` tokens.
+    /// The two products of linear attention: keys with values, and queries with what these give, a square of `head_dim`
+    /// numbers a side for each head.
+    pub fn linear_attention(channels: usize, head_dim: usize, size: Size) -> Self {
+        let attention = 2 * channels as u128 * head_dim as u128 * size.pixels();
+        Tally { attention, ..Self::default() }
+    }
+
+    /// [`attention`](Self::attention) with queries at all positions of a map, and keys and values from `tokens` tokens.
     pub fn cross_attention(channels: usize, size: Size, tokens: usize) -> Self {
         let attention = 2 * channels as u128 * size.pixels() * tokens as u128;
         Tally { attention, ..Self::default() }

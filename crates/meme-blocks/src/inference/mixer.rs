@@ -1,6 +1,6 @@
 //! The inception mixer.
 
-use meme_torch::attention;
+use meme_torch::gelu;
 use meme_torch::layers::{
     Activation, Channels, PackedConv2d, Steering, affine, depthwise, max_around, pool_windows,
 };
@@ -9,7 +9,8 @@ use meme_torch::tch::Tensor;
 use super::attention::{map_of, tokens};
 use super::weights::{FoldedNorm, Weights};
 use crate::error::Result;
-use crate::{MixerBlockConfig, MixerConfig, PoolKind};
+use crate::mixer::elements::Element;
+use crate::{HighElement, MixerBlockConfig, MixerConfig, PoolKind};
 
 /// A mixer in which the norm is applied by whoever reads its part of the map, the parts are never put side by side
 /// before they have been fused, the pooled part is enlarged while it is fused, and u + fuse(u) is one convolution.
@@ -17,7 +18,7 @@ use crate::{MixerBlockConfig, MixerConfig, PoolKind};
 pub(super) struct Mixer {
     norm: FoldedNorm,
     high: Option<High>,
-    low: Option<PackedConv2d>,
+    low: Option<Low>,
     /// The taps of `fuse` with 1 added in the middle, [9, 2 high + low].
     fuse: Tensor,
     projection: PackedConv2d,
@@ -28,8 +29,24 @@ pub(super) struct Mixer {
 #[derive(Debug)]
 struct High {
     expand: PackedConv2d,
-    depthwise: Tensor,
+    convolve: Convolve,
     pooled: PackedConv2d,
+}
+
+#[derive(Debug)]
+enum Convolve {
+    /// The taps of a depthwise 3x3 convolution, in one pass with the activation behind it.
+    Taps(Tensor),
+    /// As it is trained.
+    Element(Element),
+}
+
+#[derive(Debug)]
+enum Low {
+    /// Queries, keys and values, for either kind of attention.
+    Attention(PackedConv2d),
+    /// As it is trained.
+    Element(Element),
 }
 
 #[derive(Debug)]
@@ -46,7 +63,16 @@ impl Mixer {
         let high = (mixer.high() > 0).then(|| -> Result<High> {
             Ok(High {
                 expand: weights.conv(&path("high.expand"), 1)?,
-                depthwise: weights.taps(&path("high.depthwise"))?,
+                convolve: match mixer.high_element {
+                    HighElement::Depthwise => {
+                        Convolve::Taps(weights.taps(&path("high.depthwise"))?)
+                    }
+                    other => Convolve::Element(weights.element(
+                        &path("high"),
+                        other.filter(),
+                        mixer.high(),
+                    )?),
+                },
                 pooled: weights.conv(&path("high.pooled"), 1)?,
             })
         });
@@ -57,12 +83,18 @@ impl Mixer {
                 contract: weights.conv(&path("feed_forward.contract"), 1)?,
             })
         });
+        let low = (mixer.low() > 0).then(|| -> Result<Low> {
+            Ok(match mixer.low_element.filter() {
+                None => Low::Attention(weights.conv(&path("low.qkv"), 1)?),
+                Some(filter) => Low::Element(weights.element(&path("low"), filter, mixer.low())?),
+            })
+        });
         let fuse = weights.taps(&path("fuse"))?;
         let _ = fuse.f_get(4)?.f_add_scalar_(1.0)?;
         Ok(Mixer {
             norm: weights.norm(&path("norm"))?,
             high: high.transpose()?,
-            low: (mixer.low() > 0).then(|| weights.conv(&path("low.qkv"), 1)).transpose()?,
+            low: low.transpose()?,
             fuse,
             projection: weights.conv(&path("projection"), 1)?,
             feed_forward: feed_forward.transpose()?,
@@ -79,8 +111,8 @@ impl Mixer {
             let [c, p] = high.forward(&x, &lines, self.config.high() as i64)?; // two of [B, high, H, W]
             parts.extend([(c, 1), (p, 1)]);
         }
-        if let Some(qkv) = &self.low {
-            parts.push((self.low(qkv, &x, &lines)?, self.config.pool as i64)); // [B, low, h, w]
+        if let Some(low) = &self.low {
+            parts.push((self.low(low, &x, &lines)?, self.config.pool as i64)); // [B, low, h, w]
         }
         let parts: Vec<(&Tensor, i64)> = parts.iter().map(|(map, factor)| (map, *factor)).collect();
         let fused = depthwise(&parts, (height, width), &self.fuse, Activation::None)?; // [B, 2 high + low, H, W]
@@ -91,8 +123,8 @@ impl Mixer {
         }
     }
 
-    /// Attention over the pooled map, not enlarged yet: [B, low, h, w].
-    fn low(&self, qkv: &PackedConv2d, x: &Tensor, lines: &Tensor) -> Result<Tensor> {
+    /// What mixes the pooled map, not enlarged yet: [B, low, h, w].
+    fn low(&self, mixing: &Low, x: &Tensor, lines: &Tensor) -> Result<Tensor> {
         let MixerConfig { head_dim, pool, pool_kind, .. } = self.config;
         let (high, low, head_dim) =
             (self.config.high() as i64, self.config.low() as i64, head_dim as i64);
@@ -104,11 +136,15 @@ impl Mixer {
                 pool_windows(x, Some(lines), channels, pool as i64, maximum)?
             }
         }; // [B, low, h, w]
+        let qkv = match mixing {
+            Low::Attention(qkv) => qkv,
+            Low::Element(element) => return element.forward(&pooled), // [B, low, h, w]
+        };
         let (batch, _, height, width) = pooled.size4()?;
         let qkv = tokens(&qkv.forward(&pooled, Activation::None)?)?; // [B, N, 3 low]
         let qkv = qkv.f_view([batch, height * width, 3, low / head_dim, head_dim])?;
         let qkv = qkv.f_permute([2, 0, 3, 1, 4])?.f_unbind(0)?; // three of [B, heads, N, D]
-        let mixed = attention(&qkv[0], &qkv[1], &qkv[2], None)?; // [B, heads, N, D]
+        let mixed = self.config.low_element.attend(&qkv)?; // [B, heads, N, D]
         map_of(&mixed, (height, width))
     }
 }
@@ -120,7 +156,10 @@ impl High {
         let [first, second] = [0, half].map(|first| Channels { first, count: half });
         let c = affine(&[x], lines, first, Activation::None)?; // [B, high / 2, H, W]
         let c = self.expand.forward(&c, Activation::None)?; // [B, high, H, W]
-        let c = depthwise(&[(&c, 1)], (height, width), &self.depthwise, Activation::Gelu)?;
+        let c = match &self.convolve {
+            Convolve::Taps(taps) => depthwise(&[(&c, 1)], (height, width), taps, Activation::Gelu)?,
+            Convolve::Element(element) => gelu(&element.forward(&c)?)?,
+        }; // [B, high, H, W]
         let p = max_around(x, lines, second)?; // [B, high / 2, H, W]
         let p = self.pooled.forward(&p, Activation::Gelu)?; // [B, high, H, W]
         Ok([c, p])

@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use meme_torch::channels_last;
 use meme_torch::layers::{PackedConv2d, PackedConv2dConfig, Steering, norm_affine};
 use meme_torch::tch::{Device, Kind, Tensor};
 
 use crate::Error;
 use crate::error::Result;
+use crate::mixer::elements::{Element, Filter};
 use crate::norm::EPSILON;
 
 /// Float32 weights by name, and what is to be made of them.
@@ -67,6 +69,18 @@ impl Weights {
             weight: self.precise(&format!("{name}.weight"))?,
             bias: self.precise(&format!("{name}.bias"))?,
             groups: (self.norm_groups, epsilon),
+        })
+    }
+
+    /// An element of the branch of that name: convolutions in the dtype of products, filters in that of sums.
+    pub(super) fn element(&self, name: &str, filter: Filter, channels: usize) -> Result<Element> {
+        Element::with(filter, channels, |part, _, _| {
+            let part = format!("{name}.{part}");
+            if filter == Filter::Fourier {
+                return self.precise(&part);
+            }
+            let weight = self.get(&part)?.f_to_device(self.device)?.f_to_kind(self.kind)?;
+            Ok(channels_last(&weight)?)
         })
     }
 

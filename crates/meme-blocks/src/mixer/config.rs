@@ -1,7 +1,8 @@
 //! Sizes of a mixer, and what they cost.
 
+use super::elements::DEPTHWISE;
 use crate::count::{ConvShape, Size, Tally};
-use crate::{Error, PoolKind};
+use crate::{Error, HighElement, LowElement, PoolKind};
 
 /// Sizes of an [`InceptionMixer`](super::InceptionMixer).
 ///
@@ -19,6 +20,10 @@ pub struct MixerConfig {
     pub pool: usize,
     /// What a pooling window becomes.
     pub pool_kind: PoolKind,
+    /// What convolves the first half of the high-frequency branch.
+    pub high_element: HighElement,
+    /// What mixes the low-frequency branch.
+    pub low_element: LowElement,
 }
 
 impl MixerConfig {
@@ -62,27 +67,26 @@ impl MixerConfig {
     /// What the mixer costs at that size.
     pub fn tally(&self, size: Size) -> Tally {
         let (high, low, fused) = (self.high(), self.low(), self.fused());
-        let depthwise = |channels: usize| ConvShape {
-            input: channels,
-            output: channels,
-            kernel: 3,
-            groups: channels,
-            bias: false,
-        };
         let expand = ConvShape { bias: false, ..ConvShape::plain(high / 2, high, 1) };
         let pooled = size.pooled(self.pool);
-        let mut tally = Tally::conv(depthwise(fused), size)
+        let mut tally = DEPTHWISE.tally(fused, size)
             + Tally::conv(ConvShape::plain(fused, self.channels, 1), size);
         if high > 0 {
             tally = tally
                 + Tally::conv(expand, size)
-                + Tally::conv(depthwise(high), size)
+                + self.high_element.filter().tally(high, size)
                 + Tally::conv(ConvShape::plain(high / 2, high, 1), size);
         }
         if low > 0 {
+            let qkv = Tally::conv(ConvShape::plain(low, 3 * low, 1), pooled);
             tally = tally
-                + Tally::conv(ConvShape::plain(low, 3 * low, 1), pooled)
-                + Tally::attention(low, pooled);
+                + match (self.low_element, self.low_element.filter()) {
+                    (_, Some(filter)) => filter.tally(low, pooled),
+                    (LowElement::LinearAttention, _) => {
+                        qkv + Tally::linear_attention(low, self.head_dim, pooled)
+                    }
+                    _ => qkv + Tally::attention(low, pooled),
+                };
         }
         tally
     }

@@ -2,6 +2,7 @@
 
 mod block;
 mod config;
+pub(crate) mod elements;
 mod high;
 mod low;
 
@@ -25,14 +26,23 @@ use low::LowBranch;
 /// the identity (iFormer draws it from a truncated normal of 0.02).
 ///
 /// Parameters: `high.expand`, `high.depthwise`, `high.pooled`, `low.qkv` (rows ordered [3, heads, head_dim]), `fuse`,
-/// `projection`.
+/// `projection`. Where the description says so, something else stands for `high.depthwise`
+/// ([`HighElement`](crate::HighElement)) or for attention ([`LowElement`](crate::LowElement)), under its own name:
+/// `dilated`, `large_kernel`, `fourier.real` and `fourier.imaginary`.
 ///
 /// ```
-/// use meme_blocks::{InceptionMixer, MixerConfig, Options, PoolKind};
+/// use meme_blocks::{HighElement, InceptionMixer, LowElement, MixerConfig, Options, PoolKind};
 /// use meme_torch::{Parameters, tch::{Device, Kind, Tensor}};
 ///
-/// let config =
-///     MixerConfig { channels: 64, head_dim: 16, high_heads: 3, pool: 2, pool_kind: PoolKind::Average };
+/// let config = MixerConfig {
+///     channels: 64,
+///     head_dim: 16,
+///     high_heads: 3,
+///     pool: 2,
+///     pool_kind: PoolKind::Average,
+///     high_element: HighElement::Depthwise,
+///     low_element: LowElement::Attention,
+/// };
 /// let mut parameters = Parameters::new(Device::Cpu, 7, 0);
 /// let mixer = InceptionMixer::new(&parameters.root(), config)?;
 /// let x = Tensor::ones([2, 64, 9, 13], (Kind::Float, Device::Cpu));

@@ -138,6 +138,31 @@ pub fn conditional() -> [Architecture; 2] {
     .map(read)
 }
 
+/// Mixers everywhere with each element in its branch, one block a level; in the last network a transform is all that reads level 2.
+pub fn elements() -> Vec<(String, Architecture)> {
+    let plain = include_str!("../../src/inference/tests/mixers.toml");
+    let plain = plain.replace("res_blocks = 2", "res_blocks = 1");
+    let pairs = [
+        ("dilated", "linear-attention"),
+        ("large-kernel", "dilated"),
+        ("fourier", "large-kernel"),
+        ("depthwise", "fourier"),
+        ("fourier", "fourier"),
+    ];
+    let mut networks: Vec<_> = pairs
+        .into_iter()
+        .map(|(high, low)| {
+            let words = format!("[mixer]\nhigh_element = {high:?}\nlow_element = {low:?}");
+            (format!("{high} and {low}"), read(&plain.replace("[mixer]", &words)))
+        })
+        .collect();
+    if let Some(table) = networks.last_mut().and_then(|(_, a)| a.mixer.as_mut()) {
+        assert_eq!(table.high_heads[2], 0);
+        table.pool[2] = 1;
+    }
+    networks
+}
+
 /// What a network of this architecture needs besides input and indices: classes and context for a batch.
 pub fn conditions(architecture: &Architecture, batch: i64) -> (Option<Tensor>, Option<Tensor>) {
     let classes = (architecture.classes > 0).then(|| {
@@ -213,6 +238,12 @@ impl Golden {
 
     pub fn number(&self, key: &str) -> usize {
         self.metadata[key].parse().unwrap()
+    }
+
+    /// A word of a description; the default where the file has none.
+    pub fn word<T: Default + serde::de::DeserializeOwned>(&self, key: &str) -> T {
+        let word = self.metadata.get(key).map(|word| serde_json::Value::String(word.clone()));
+        word.map_or_else(T::default, |word| serde_json::from_value(word).unwrap())
     }
 
     pub fn architecture(&self) -> Architecture {
