@@ -6,9 +6,10 @@
 //! epoch of both counts for nothing.
 #![allow(clippy::print_stdout)]
 
-use image::codecs::jpeg::JpegEncoder;
+mod photographs;
+
 use meme_data::cache::{Cache, CacheSpec, CacheWriter, Precision};
-use meme_data::{ArraySource, Filter, Loader, LoaderOptions, Order, Pixels, RgbImage, Transform};
+use meme_data::{ArraySource, Filter, Loader, LoaderOptions, Order, Pixels, Transform};
 use std::error::Error;
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
@@ -67,31 +68,8 @@ fn rate(source: &Arc<dyn ArraySource>, threads: usize, epoch: u64) -> Result<f64
     Ok(count as f64 / begun.elapsed().as_secs_f64())
 }
 
-/// Gradients under noise of two sizes: about as many bytes a pixel as a photograph at quality 90.
-fn photograph(number: usize, side: usize) -> Result<RgbImage, Failure> {
-    let noise = |x: usize, y: usize| {
-        let mut value = (x as u64) << 32 ^ (y as u64) << 8 ^ number as u64;
-        value = (value ^ value >> 31).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-        (value >> 58) as u8
-    };
-    let pixel = |at: usize| {
-        let (x, y) = (at % side, at / side);
-        let grain = noise(x / 8, y / 8).wrapping_add(noise(x, y) / 8);
-        [(x * 150 / side) as u8 + grain, (y * 150 / side) as u8 + grain, 80 + grain]
-    };
-    Ok(RgbImage::new(side, side, (0..side * side).flat_map(pixel).collect())?)
-}
-
 fn pictures(folder: &Path, side: usize) -> Result<Arc<dyn ArraySource>, Failure> {
-    std::fs::create_dir_all(folder)?;
-    for number in 0..PICTURES {
-        let picture = photograph(number, side)?;
-        let mut bytes = Vec::new();
-        let kind = image::ExtendedColorType::Rgb8;
-        let mut encoder = JpegEncoder::new_with_quality(&mut bytes, 90);
-        encoder.encode(&picture.rgb, side as u32, side as u32, kind)?;
-        std::fs::write(folder.join(format!("{number:03}.jpg")), bytes)?;
-    }
+    photographs::write(folder, PICTURES, side)?;
     let transform = Transform { filter: Filter::PilBilinear, ..Transform::new(256) };
     Ok(Arc::new(Pixels::new(meme_data::open(folder)?, transform)?))
 }

@@ -2,45 +2,17 @@
 
 #![allow(clippy::unwrap_used, missing_docs, reason = "a benchmark")]
 
+mod photographs;
+
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use image::codecs::jpeg::JpegEncoder;
 use meme_data::cache::{CacheSpec, CacheWriter, Precision};
 use meme_data::{
-    ArraySource, Filter, ImageSource, Loader, LoaderOptions, Order, Pixels, RgbImage, Transform,
-    open,
+    ArraySource, Filter, ImageSource, Loader, LoaderOptions, Order, Pixels, Transform, open,
 };
 use std::hint::black_box;
-use std::path::Path;
 use std::sync::Arc;
 
 const COUNT: usize = 64;
-
-/// Gradients under noise of two sizes: about as many bytes a pixel as a photograph at quality 90.
-fn photograph(number: usize, side: usize) -> RgbImage {
-    let noise = |x: usize, y: usize| {
-        let mut value = (x as u64) << 32 ^ (y as u64) << 8 ^ number as u64;
-        value = (value ^ value >> 31).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-        (value >> 58) as u8
-    };
-    let pixel = |at: usize| {
-        let (x, y) = (at % side, at / side);
-        let grain = noise(x / 8, y / 8).wrapping_add(noise(x, y) / 8);
-        [(x * 150 / side) as u8 + grain, (y * 150 / side) as u8 + grain, 80 + grain]
-    };
-    RgbImage::new(side, side, (0..side * side).flat_map(pixel).collect()).unwrap()
-}
-
-fn make_folder(path: &Path, side: usize) {
-    std::fs::create_dir_all(path).unwrap();
-    for number in 0..COUNT {
-        let mut bytes = Vec::new();
-        let picture = photograph(number, side);
-        let kind = image::ExtendedColorType::Rgb8;
-        let mut encoder = JpegEncoder::new_with_quality(&mut bytes, 90);
-        encoder.encode(&picture.rgb, side as u32, side as u32, kind).unwrap();
-        std::fs::write(path.join(format!("{number:03}.jpg")), bytes).unwrap();
-    }
-}
 
 fn loading(criterion: &mut Criterion) {
     let scratch = tempfile::tempdir().unwrap();
@@ -50,7 +22,7 @@ fn loading(criterion: &mut Criterion) {
         [(256, Filter::OpencvBilinear), (512, Filter::OpencvBilinear), (512, Filter::PilLanczos)]
     {
         let folder = scratch.path().join(side.to_string());
-        make_folder(&folder, side);
+        photographs::write(&folder, COUNT, side).unwrap();
         let transform = Transform { filter, ..Transform::new(256) };
         let source: Box<dyn ImageSource> = open(&folder).unwrap();
         let pixels = Arc::new(Pixels::new(source, transform).unwrap());
