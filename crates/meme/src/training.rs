@@ -106,7 +106,7 @@ pub(crate) fn train_expert_as(
     let folder = run.expert_folder(expert);
     let identity = experiment.identity(expert, &latents.identity());
     let board = TensorBoard::new(board_folder(&run.path, &format!("expert-{}", expert.number())));
-    let mut watcher = Watcher { task: &mut task, progress, folder: &folder, warned: false, board };
+    let mut watcher = Watcher { task: &mut task, progress, unwarned: Some(&folder), board };
     let open = match changed {
         Changed::Refuse => Trainer::open,
         Changed::Accept => Trainer::open_changed,
@@ -114,9 +114,7 @@ pub(crate) fn train_expert_as(
     let train = experiment.train.clone();
     let mut trainer = open(folder.clone(), train, identity, parameters, objective, &mut watcher)?;
     let outcome = trainer.train(until, stop, &mut watcher);
-    if let Some(failure) = watcher.board.failure() {
-        progress.say(format!("TensorBoard shows no more of this run: {failure}"));
-    }
+    watcher.tell_what_the_board_lacks();
     match outcome? {
         Outcome::Reached => Ok(()),
         Outcome::Stopped => Err(Error::Stopped),
@@ -208,12 +206,21 @@ pub(crate) fn show_sheet(run: &Path, images: u64, sheet: &Path) -> Result<()> {
 }
 
 /// Shows a run's steps, and says when the disk holds it up.
-struct Watcher<'a> {
-    task: &'a mut Task,
-    progress: &'a Progress,
-    folder: &'a Path,
-    warned: bool,
-    board: TensorBoard,
+pub(crate) struct Watcher<'a> {
+    pub(crate) task: &'a mut Task,
+    pub(crate) progress: &'a Progress,
+    /// What is named when training waits for data; none once that was said, or where it need not be.
+    pub(crate) unwarned: Option<&'a Path>,
+    pub(crate) board: TensorBoard,
+}
+
+impl Watcher<'_> {
+    /// Says so where the files for TensorBoard could not be written to the end.
+    pub(crate) fn tell_what_the_board_lacks(&self) {
+        if let Some(failure) = self.board.failure() {
+            self.progress.say(format!("TensorBoard shows no more of this run: {failure}"));
+        }
+    }
 }
 
 impl Observer for Watcher<'_> {
@@ -238,11 +245,12 @@ impl Observer for Watcher<'_> {
 
     fn window(&mut self, window: &Window, timing: &Timing) {
         self.board.window(window, timing);
-        if timing.data_share() > 0.2 && !self.warned {
-            self.warned = true;
+        if timing.data_share() > 0.2
+            && let Some(folder) = self.unwarned.take()
+        {
             self.progress.say(format!(
                 "{}: {:.0} % of the time goes into waiting for data",
-                self.folder.display(),
+                folder.display(),
                 100.0 * timing.data_share()
             ));
         }

@@ -10,7 +10,7 @@ use meme_metrics::FeatureNetwork;
 use meme_torch::Parameters;
 use meme_torch::tch::{Device, Kind, Tensor, no_grad};
 use meme_trainer::tensorboard::TensorBoard;
-use meme_trainer::{Observer, Outcome, StepReport, Stop, Timing, Trainer, Window};
+use meme_trainer::{Outcome, Stop, Trainer};
 use serde_json::json;
 
 use super::objective::AVERAGE;
@@ -18,7 +18,8 @@ use super::{Autoencoding, FirstStageExperiment};
 use crate::error::io;
 use crate::exchange::FIRST_STAGE;
 use crate::pictures::{Pictures, to_pictures};
-use crate::progress::{Progress, Task};
+use crate::progress::Progress;
+use crate::training::Watcher;
 use crate::{Error, Result};
 
 /// The run's own copy of what it is.
@@ -66,16 +67,14 @@ pub(crate) fn train(
     let mut task = progress.begin(experiment.name.clone(), images, images as f64);
     progress.add_work(images as f64);
     let board = TensorBoard::new(folder.join("tensorboard"));
-    let mut watcher = Watcher { task: &mut task, progress, board };
+    let mut watcher = Watcher { task: &mut task, progress, unwarned: None, board };
     let train = experiment.train.clone();
     let mut trainer =
         Trainer::open(folder.to_owned(), train, identity, parameters, objective, &mut watcher)?;
     let text = experiment.to_toml()?;
     meme_checkpoint::write_file_whole(folder.join(EXPERIMENT), text.as_bytes())?;
     let outcome = trainer.train(images, stop, &mut watcher)?;
-    if let Some(failure) = watcher.board.failure() {
-        progress.say(format!("TensorBoard shows no more of this run: {failure}"));
-    }
+    watcher.tell_what_the_board_lacks();
     if outcome == Outcome::Stopped {
         return Err(Error::Stopped);
     }
@@ -135,31 +134,4 @@ pub(crate) fn refuse_another(folder: &Path) -> Result<()> {
         }
     }
     Ok(())
-}
-
-struct Watcher<'a> {
-    task: &'a mut Task,
-    progress: &'a Progress,
-    board: TensorBoard,
-}
-
-impl Observer for Watcher<'_> {
-    fn opened(&mut self, images: u64, damaged: &[String]) {
-        for sentence in damaged {
-            self.progress.say(format!("passed over a damaged checkpoint: {sentence}"));
-        }
-        self.task.found(images);
-        self.board.go_on_from(images);
-    }
-
-    fn step(&mut self, report: &StepReport) {
-        self.task.at(report.images, || {
-            let rate = (report.batch as f64) / report.seconds;
-            format!("loss {:.4}, {rate:.0} images/s", report.loss)
-        });
-    }
-
-    fn window(&mut self, window: &Window, timing: &Timing) {
-        self.board.window(window, timing);
-    }
 }
