@@ -47,6 +47,25 @@ fn show_prints_an_experiment_that_train_takes() {
 }
 
 #[test]
+fn a_device_that_is_not_there_is_named_before_anything_is_written() {
+    let folder = empty();
+    for arguments in [
+        &["train", "ffhq/meme", "--run", "run", "--device", "cuda:99"][..],
+        &["reproduce", "ffhq", "--run", "run", "--devices", "cpu,cuda:99"],
+    ] {
+        let answer = say(arguments, folder.path());
+        let wanted = "exit code: 1\n----- stdout\n\n----- stderr\nerror: device \"cuda:99\": ";
+        assert!(answer.starts_with(wanted), "{answer}");
+        assert_eq!(answer.lines().count(), 5, "{answer}");
+    }
+    assert!(!folder.path().join("run").exists());
+    let emit = ["--emit", "slurm", "--to", "jobs", "--run", "run"];
+    let emit = [&["reproduce", "ffhq", "--devices", "cuda:99"][..], &emit].concat();
+    // The jobs run on other machines.
+    assert!(say(&emit, folder.path()).starts_with("exit code: 0"));
+}
+
+#[test]
 fn unknown_names_are_answered_with_the_known_ones() {
     snapshot!("unknown_verb", &["reproduse", "ffhq"]);
     snapshot!("unknown_suite", &["reproduce", "ffqh"]);

@@ -22,7 +22,14 @@ pub(super) struct DeviceArgument {
 }
 
 impl DeviceArgument {
+    /// A device on which tensors can lie now.
     pub(super) fn get(&self) -> Result<Device> {
+        let device = self.named()?;
+        meme_torch::device::available(device)?;
+        Ok(device)
+    }
+
+    fn named(&self) -> Result<Device> {
         if self.device != "auto" {
             return parse("--device", &self.device);
         }
@@ -46,9 +53,17 @@ pub(super) struct DevicesArguments {
 }
 
 impl DevicesArguments {
+    /// Devices on which tensors can lie now.
     pub(super) fn get(&self) -> Result<Vec<Device>> {
+        let devices = self.named()?;
+        devices.iter().try_for_each(|device| meme_torch::device::available(*device))?;
+        Ok(devices)
+    }
+
+    /// Devices that may be another machine's.
+    pub(super) fn named(&self) -> Result<Vec<Device>> {
         if self.devices.is_empty() {
-            return Ok(vec![self.one.get()?]);
+            return Ok(vec![self.one.named()?]);
         }
         self.devices.iter().map(|name| parse("--devices", name)).collect()
     }

@@ -62,7 +62,8 @@ pub(crate) struct Reproduce {
 
 impl Reproduce {
     pub(crate) fn run(self, context: &Context) -> Result<()> {
-        let devices = self.devices.get()?;
+        // Scripts are for other machines.
+        let devices = if self.to.is_some() { self.devices.named() } else { self.devices.get() }?;
         if self.lanes == Some(0) {
             return Err(Error::Usage("--lanes must be at least 1".into()));
         }
