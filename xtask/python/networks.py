@@ -148,6 +148,9 @@ def mixing(a, kind, stage):
         return {kind: Attention(a, channels)}
     if kind == "mixer":
         table = a["mixer"]
+        for field in "high_element", "low_element":
+            if field in table:
+                raise ValueError(f"the networks in PyTorch have no {field}")
         high = table["middle_high_heads"] if middle else table["high_heads"][stage]
         pool = table.get("middle_pool", 1) if middle else table["pool"][stage]
         pool_kind = table.get("pool_kind", "average")

@@ -35,7 +35,8 @@
 //! * [`AttentionBlock`]: every position looks at every other. Good at low frequencies, quadratic in positions.
 //! * [`MixerBlock`]: an [`InceptionMixer`] splits the channels into heads. The first few, `high_heads`, are convolved and
 //!   max-pooled, which sees edges and texture; the others attend over a pooled map, which sees layout. How many go where
-//!   is what makes one expert differ from another.
+//!   is what makes one expert differ from another. Other elements can stand in either branch: [`HighElement`],
+//!   [`LowElement`].
 //! * [`SpatialTransformer`]: self-attention, cross-attention to context tokens [B, T, D], a gated feed-forward. This is
 //!   how words, or a class, steer a network.
 //! * Every residual branch ends in a layer that starts as zero: a new network predicts 0 and every mixer starts as the
@@ -140,6 +141,7 @@
 //! encoder.L.B.residual.{norm_in, conv_in, embedding, norm_out, conv_out, skip}     skip where the channels change
 //! encoder.L.B.attention.{norm, qkv, projection}
 //! encoder.L.B.mixer.{norm, high.expand, high.depthwise, high.pooled, low.qkv, fuse, projection}
+//!                    high.depthwise or low.qkv may be dilated, large_kernel, or fourier{.real, .imaginary} instead
 //! encoder.L.B.mixer.feed_forward.{norm, expand, contract}
 //! encoder.L.B.transformer.{norm, enter, leave}                                     D: layer of a transformer
 //! encoder.L.B.transformer.D.{norm_self, self.qkv, self.projection, norm_cross, cross.query, cross.key_value,

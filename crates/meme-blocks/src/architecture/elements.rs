@@ -19,8 +19,8 @@ pub enum HighElement {
     /// multiplied by a complex number of its own. The map's edges meet: it is a circular convolution.
     ///
     /// The numbers stand for 16 x 9 frequencies, those of a 16 x 16 map, and are interpolated in between, so that a
-    /// filter is the same function of cycles per pixel at any size. They start as 1, which changes nothing; GFNet's
-    /// begin as noise, which would scatter a map before anything is learned.
+    /// filter is the same function of cycles per pixel at any size; it reaches about 16 pixels to each side. They start
+    /// as 1, which changes nothing: GFNet's noise would scatter a map before anything is learned.
     Fourier,
 }
 

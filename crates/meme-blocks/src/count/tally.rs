@@ -59,9 +59,9 @@ impl ConvShape {
 /// softmax, pooling, resampling and additions count nothing.
 ///
 /// How many multiplications a Fourier transform takes depends on who computes it. By convention one of a real map of
-/// N pixels, or back, counts N times the logarithm of N to base 2, rounded up, as whoever counts GFNet-like networks
-/// does (first the authors' own `calc_flops.py` of `DynamicViT`); the product of a complex number of the map with one of the
-/// filter counts four. Bringing a filter to the size of a map is resampling.
+/// N pixels, or back, counts N times the logarithm of N to base 2, rounded up, as GFNet's authors count in
+/// `calc_flops.py` of their `DynamicViT`; the product of a complex number of the map with one of the filter counts four.
+/// Bringing a filter to the size of a map is resampling.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
     /// Learned numbers.

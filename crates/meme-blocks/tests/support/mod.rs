@@ -138,7 +138,8 @@ pub fn conditional() -> [Architecture; 2] {
     .map(read)
 }
 
-/// Mixers everywhere with each element in its branch, one block a level; in the last network a transform is all that reads level 2.
+/// Mixers everywhere with each element in its branch, one block a level; in the last network a transform is all that
+/// reads level 2.
 pub fn elements() -> Vec<(String, Architecture)> {
     let plain = include_str!("../../src/inference/tests/mixers.toml");
     let plain = plain.replace("res_blocks = 2", "res_blocks = 1");

@@ -71,7 +71,7 @@ fn memory(count: &meme_blocks::Count, train: &TrainConfig) -> u64 {
     let averages = train.power_averages.len() as u64;
     let weights = count.weight_bytes(Kind::Float);
     let held = (COPIES + averages + SAVED + averages) * weights;
-    held + train.forward_images() * count.activation_bytes(Kind::Float)
+    held + train.forward_images() * count.activation_bytes(Kind::Float) + count.shared_bytes
 }
 
 /// An estimate of the whole time from passes of one network.

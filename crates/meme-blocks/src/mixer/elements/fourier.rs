@@ -6,8 +6,8 @@ use meme_torch::tch::{Kind, Tensor};
 use crate::count::{Size, Tally};
 use crate::error::Result;
 
-/// Side of the map whose frequencies have numbers of their own: that of the reconstruction's latents three levels down,
-/// and of the whole map at the scale `tiny`.
+/// Side of the map whose frequencies all have numbers of their own. What tells frequencies apart that are a sixteenth of
+/// a cycle per pixel from each other reaches about sixteen pixels to each side.
 const SIDE: usize = 16;
 /// Columns of a spectrum of real numbers that wide; the others are their conjugates.
 const COLUMNS: usize = SIDE / 2 + 1;
