@@ -1,11 +1,16 @@
 //! Rules about the book that `docs` is: what it lists, what its pages point at, and the commands in
-//! them. (The commands of `meme` itself are checked beside its command line.)
+//! them. (The commands of `meme` itself are checked beside its command line, and run by its test
+//! `documents`.)
 
 use std::collections::BTreeSet;
 use std::path::{Component, Path, PathBuf};
 use std::process::Command;
 
 use crate::tree::{File, files, hold, root};
+use commands_of_pages::{Typed, typed};
+
+#[path = "../../../crates/meme/tests/documents/pages.rs"]
+mod commands_of_pages;
 
 /// What markdown shows as code is no link.
 fn prose(text: &str) -> Vec<(usize, String)> {
@@ -179,29 +184,13 @@ fn members() -> Vec<String> {
     files().iter().filter_map(of).collect()
 }
 
-/// The commands in `sh` blocks that begin with `cargo`, without comments; continued lines are one.
+/// The commands that begin with `cargo`, with where they stand, in words without that one.
 fn commands() -> Vec<(String, Vec<String>)> {
-    let mut commands = Vec::new();
-    for page in pages() {
-        let (mut inside, mut begun) = (false, String::new());
-        for (at, line) in page.text.lines().enumerate() {
-            if line.starts_with("```") {
-                inside = !inside && line == "```sh";
-                continue;
-            }
-            begun += line.split(" #").next().unwrap_or_default().trim();
-            if let Some(start) = begun.strip_suffix('\\') {
-                begun = start.to_owned();
-                continue;
-            }
-            let command = std::mem::take(&mut begun);
-            if inside && command.starts_with("cargo ") {
-                let words = command.split_whitespace().skip(1).map(str::to_owned).collect();
-                commands.push((format!("{}:{}", page.path, at + 1), words));
-            }
-        }
-    }
-    commands
+    let of_cargo = |typed: Typed| {
+        let words = typed.text.strip_prefix("cargo ")?.split_whitespace().map(str::to_owned);
+        Some((format!("{}:{}", typed.page, typed.line), words.collect()))
+    };
+    typed(&root()).into_iter().filter_map(of_cargo).collect()
 }
 
 /// What is wrong with a command of cargo's, given without the word `cargo`.

@@ -20,7 +20,7 @@ macro_rules! presets {
 
 const SUITES: &[(&str, &str)] = presets!("suites":
     "ffhq", "celebahq", "celeba64", "imagenet", "soft-assignment", "experts", "steps", "frequency",
-    "large", "mixing", "pooling", "boundaries");
+    "large", "mixing", "pooling", "elements", "boundaries");
 const ROWS: &[(&str, &str)] = presets!("rows":
     "ldm-l", "ldm-s", "iu-ldm-s", "multi-expert", "multi-expert-soft", "meme", "class-ldm",
     "class-experts");
