@@ -40,7 +40,7 @@ fn by_page() -> BTreeMap<String, Vec<Typed>> {
 
 /// Runs the commands of a page; stops at the first that does not do what it should, and returns its story.
 fn walk(sandbox: &Sandbox, table: &Table, commands: &[Typed], slow: bool) -> Result<usize, String> {
-    let folder = sandbox.page(&commands[0].page, table);
+    let folder = sandbox.page(&commands[0].page, table, slow);
     let folder = folder.path();
     let mut count = 0;
     for Typed { page, line, text } in commands {
@@ -72,7 +72,7 @@ fn walk(sandbox: &Sandbox, table: &Table, commands: &[Typed], slow: bool) -> Res
 
 /// Runs the commands of `pages`, as many pages at a time as there are cores; returns how many ran.
 fn walk_all(table: &Table, pages: Vec<Vec<Typed>>, slow: bool) -> usize {
-    let sandbox = Sandbox::new(table);
+    let sandbox = Sandbox::new(table, slow);
     let lanes = thread::available_parallelism().map_or(1, usize::from).min(pages.len());
     let queue = Mutex::new(VecDeque::from(pages));
     let outcomes = Mutex::new(Vec::new());
@@ -115,4 +115,20 @@ fn pages_with_commands_that_take_longer_run_whole() {
 fn the_table_is_about_what_the_documents_say() {
     let stale = Table::read().stale(&root(), &typed(&root()));
     assert!(stale.is_empty(), "crates/meme/tests/documents/table.toml:\n{}", stale.join("\n"));
+}
+
+#[test]
+fn a_command_that_fails_is_told_with_its_place_and_what_it_said() {
+    let table = Table { variables: BTreeMap::new(), given: Vec::new(), instead: Vec::new() };
+    let sandbox = Sandbox::new(&table, false);
+    let story = |wrong: &str| {
+        let typed = |line, text: &str| Typed { page: "page.md".into(), line, text: text.into() };
+        let commands = [typed(3, "meme list > list"), typed(5, wrong), typed(6, "touch no")];
+        walk(&sandbox, &table, &commands, false).unwrap_err()
+    };
+    let said = story("meme show ffqh/meme");
+    assert!(said.starts_with("page.md:5: meme show ffqh/meme\nexit status: 2, not 0\n"), "{said}");
+    assert!(said.contains("there is no suite `ffqh`"), "{said}");
+    let said = story("cargo metadata");
+    assert!(said.contains("no way to run: cargo metadata"), "{said}");
 }

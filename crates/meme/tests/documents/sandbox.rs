@@ -39,7 +39,7 @@ pub(crate) struct Sandbox {
 
 impl Sandbox {
     /// Makes the programs, and everything that is given.
-    pub(crate) fn new(table: &Table) -> Self {
+    pub(crate) fn new(table: &Table, slow: bool) -> Self {
         let place = tempfile::tempdir().unwrap();
         let mut variables = table.variables.clone();
         let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
@@ -60,7 +60,7 @@ impl Sandbox {
         program(&bin.join("meme"), "#!/usr/bin/env sh\nexec \"$MEME\" \"$@\"\n");
         let given = sandbox.path("given");
         fs::create_dir(&given).unwrap();
-        for it in &table.given {
+        for it in table.given(slow) {
             match (it.name.as_str(), it.by.is_empty()) {
                 ("pictures", true) => pictures(&given.join("pictures")),
                 (INCEPTION, true) => inception(&given.join(INCEPTION)),
@@ -82,11 +82,12 @@ impl Sandbox {
 
     /// The folder in which a page's commands run, with what the page presumes. It is removed with the value: runs take
     /// gigabytes.
-    pub(crate) fn page(&self, page: &str, table: &Table) -> TempDir {
+    pub(crate) fn page(&self, page: &str, table: &Table, slow: bool) -> TempDir {
         let folder = tempfile::tempdir_in(self.place.path()).unwrap();
         // Chores take it for a checkout.
         fs::write(folder.path().join("Cargo.toml"), "[workspace]\n").unwrap();
-        for given in table.given.iter().filter(|given| given.pages.iter().any(|it| it == page)) {
+        let given = table.given(slow).filter(|given| given.pages.iter().any(|it| it == page));
+        for given in given {
             let to = folder.path().join(&given.name);
             fs::create_dir_all(to.parent().unwrap()).unwrap();
             let mut copy = Command::new("cp");

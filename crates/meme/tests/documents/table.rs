@@ -23,6 +23,9 @@ pub(crate) struct Given {
     /// Its path in the folder in which the page's commands run.
     pub(crate) name: String,
     pub(crate) pages: Vec<String>,
+    /// Only commands that the slow test runs need it.
+    #[serde(default)]
+    pub(crate) slow: bool,
     /// Commands that make it, given what stands before it in the table; none: `sandbox.rs` writes it.
     #[serde(default)]
     pub(crate) by: Vec<String>,
@@ -53,6 +56,11 @@ pub(crate) struct Instead {
 impl Table {
     pub(crate) fn read() -> Self {
         toml::from_str(include_str!("table.toml")).unwrap()
+    }
+
+    /// What there is to be made, with what only the slow test needs or without.
+    pub(crate) fn given(&self, slow: bool) -> impl Iterator<Item = &Given> {
+        self.given.iter().filter(move |given| slow || !given.slow)
     }
 
     /// The entry for a command.
