@@ -95,6 +95,6 @@ pub use safetensors::{
     SafetensorsFile, TensorInfo, parse, read_safetensors, safetensors_bytes, write_safetensors,
 };
 pub use staging::{DAMAGED_INFIX, STAGING_PREFIX};
-pub use storage::{RealStorage, Storage};
+pub use storage::{Identity, RealStorage, Storage};
 pub use tensor::{TensorData, Tensors};
 pub use whole::{write_file_whole, write_file_whole_on};

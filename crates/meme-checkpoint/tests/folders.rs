@@ -5,8 +5,8 @@ mod common;
 
 use common::{Lcg, assert_is, contents, names, save};
 use meme_checkpoint::{
-    Error, FolderProblem, FolderWriter, Shelf, latest_good, list, open_folder, prune,
-    remove_leftovers, write_file_whole,
+    Error, FolderProblem, FolderWriter, RealStorage, Shelf, Storage as _, latest_good, list,
+    open_folder, prune, remove_leftovers, write_file_whole,
 };
 use std::collections::BTreeMap;
 use std::fs;
@@ -142,6 +142,22 @@ fn a_file_that_changes_after_opening_is_noticed_when_it_is_read() {
     *bytes.last_mut().unwrap() ^= 1;
     fs::write(&path, bytes).unwrap();
     assert!(matches!(opened.tensors("weights.safetensors"), Err(Error::Damaged { .. })));
+    assert_eq!(opened.untouched("weights.safetensors"), None);
+}
+
+#[test]
+fn a_disk_tells_states_of_a_file_apart_unless_they_are_too_recent() {
+    let old = Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml");
+    let identity = RealStorage.identity(&old).unwrap().unwrap();
+    assert_eq!(identity.length, fs::metadata(&old).unwrap().len());
+    assert_eq!(RealStorage.identity(&old).unwrap(), Some(identity));
+    let other = RealStorage.identity(&old.with_file_name("src/lib.rs")).unwrap().unwrap();
+    assert_ne!(identity.file, other.file);
+    let scratch = common::scratch();
+    let new = scratch.path().join("new");
+    fs::write(&new, b"just now").unwrap();
+    assert_eq!(RealStorage.identity(&new).unwrap(), None);
+    assert!(RealStorage.identity(&scratch.path().join("absent")).is_err());
 }
 
 /// Damages one file at a time and asserts that the folder is refused with that file named.

@@ -1,4 +1,4 @@
-//! A disk that forgets what was not synced, and its power cut after every operation.
+//! A disk that forgets what was not synced, and its power cut after every operation; one whose bits rot.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr)]
 
 mod common;
@@ -6,8 +6,8 @@ mod forgetful;
 
 use common::assert_is;
 use forgetful::{Crash, Forgetful};
-use meme_checkpoint::{Result, Shelf, Storage, VerifiedFolder, write_file_whole_on};
-use std::io::Read;
+use meme_checkpoint::{Error, Result, Shelf, Storage, VerifiedFolder, write_file_whole_on};
+use std::io::{Read as _, Write as _};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -90,4 +90,29 @@ fn a_file_written_whole_survives_as_the_old_or_the_new_one() {
             }
         }
     }
+}
+
+#[test]
+fn a_file_counts_as_untouched_until_it_is_replaced() {
+    let disk = Forgetful::new(&["run", "run/checkpoints"]);
+    save_on(&disk, 1).unwrap();
+    let checkpoint = newest(&disk).unwrap();
+    let name = "weights.safetensors";
+    let file = checkpoint.path().join(name);
+    assert_eq!(checkpoint.untouched(name).as_ref(), Some(&file));
+    assert_eq!(checkpoint.untouched("other"), None);
+
+    // A bit that nobody is known to have flipped is what the hash is for.
+    disk.rot(&file);
+    assert!(checkpoint.untouched(name).is_some());
+    assert!(matches!(checkpoint.tensors(name), Err(Error::Damaged { .. })));
+
+    disk.rot(&file);
+    let mut bytes = Vec::new();
+    disk.open(&file).unwrap().0.read_to_end(&mut bytes).unwrap();
+    disk.remove_file(&file).unwrap();
+    assert_eq!(checkpoint.untouched(name), None);
+    disk.create_file(&file).unwrap().write_all(&bytes).unwrap();
+    assert_eq!(checkpoint.untouched(name), None);
+    assert_eq!(checkpoint.tensors(name).unwrap().tensors, common::tensors(1, VALUES));
 }

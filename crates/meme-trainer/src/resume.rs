@@ -48,6 +48,13 @@ pub fn read_ema(checkpoint: &VerifiedFolder) -> Result<Tensors, Error> {
     Ok(checkpoint.tensors(EMA)?)
 }
 
+/// Where the file that [`read_ema`] reads lies, if it has not been touched since the checkpoint was
+/// verified; see [`VerifiedFolder::untouched`].
+#[must_use]
+pub fn untouched_ema(checkpoint: &VerifiedFolder) -> Option<PathBuf> {
+    checkpoint.untouched(EMA)
+}
+
 pub(crate) fn number(
     checkpoint: &Path,
     manifest: &Value,

@@ -2,9 +2,10 @@
 
 use super::{FileRecord, FolderProblem, MANIFEST, Manifest};
 use crate::safetensors::{Failure, read_stream};
-use crate::storage::{RealStorage, Storage};
+use crate::storage::{Identity, RealStorage, Storage};
 use crate::{Error, Result, Tensors};
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -22,6 +23,8 @@ pub struct VerifiedFolder {
     storage: Arc<dyn Storage>,
     manifest: Manifest,
     unlisted: Vec<String>,
+    /// Of the files whose hashes were checked, where the disk can tell.
+    identities: BTreeMap<String, Identity>,
 }
 
 /// Opens a checkpoint folder, checking the manifest and then size and hash of every file.
@@ -40,6 +43,12 @@ pub(crate) fn open_on(storage: &Arc<dyn Storage>, folder: &Path) -> Result<Verif
     let names = storage.names(folder).map_err(Error::io("open", folder))?;
     let damaged = |problems| Error::Damaged { folder: folder.to_path_buf(), problems };
     let manifest = read_manifest(&**storage, folder).map_err(|problem| damaged(vec![problem]))?;
+    // Taken before the hashes: who changes a file meanwhile changes this, too.
+    let identity = |file: &String| {
+        let identity = storage.identity(&folder.join(file)).ok().flatten()?;
+        Some((file.clone(), identity))
+    };
+    let identities = manifest.files.keys().filter_map(identity).collect();
     let problems: Vec<FolderProblem> = manifest
         .files
         .iter()
@@ -59,6 +68,7 @@ pub(crate) fn open_on(storage: &Arc<dyn Storage>, folder: &Path) -> Result<Verif
         storage: Arc::clone(storage),
         manifest,
         unlisted,
+        identities,
     })
 }
 
@@ -107,6 +117,15 @@ impl VerifiedFolder {
     /// valid safetensors file.
     pub fn tensors(&self, file: &str) -> Result<Tensors> {
         self.verified(file, read_stream)
+    }
+
+    /// Where a file lies that has provably not been touched since its hash was checked, for those who
+    /// read it many times and will not pay for a hash each time. `None` where it has been touched, or
+    /// where the disk cannot tell ([`Storage::identity`]): then [`VerifiedFolder::tensors`] decides.
+    pub fn untouched(&self, file: &str) -> Option<PathBuf> {
+        let path = self.path.join(file);
+        let found = self.storage.identity(&path).ok().flatten()?;
+        (self.identities.get(file) == Some(&found)).then_some(path)
     }
 
     fn verified<T>(

@@ -44,6 +44,16 @@ impl SafetensorsFile {
         &self.path
     }
 
+    /// The open file, for those who read or map it themselves; see [`SafetensorsFile::data_begins`].
+    pub fn file(&self) -> &File {
+        &self.file
+    }
+
+    /// The byte of the file from which [`TensorInfo::start`] and [`TensorInfo::end`] are counted.
+    pub fn data_begins(&self) -> u64 {
+        self.data
+    }
+
     /// The header's `__metadata__`.
     pub fn metadata(&self) -> &BTreeMap<String, String> {
         &self.metadata

@@ -30,6 +30,17 @@ pub enum Kind {
     File,
 }
 
+/// What one state of a file has in common with no other state of it and with no other file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// Number of the disk and of the file on it.
+    pub file: (u64, u64),
+    /// Length in bytes.
+    pub length: u64,
+    /// Seconds and nanoseconds of the last change of contents or properties, which no program can set.
+    pub changed: (i64, i64),
+}
+
 /// A file that is being written.
 pub trait StorageFile: Write + Send {
     /// Returns once everything written so far would survive a power failure.
@@ -82,6 +93,17 @@ pub trait Storage: fmt::Debug + Send + Sync {
     /// # Errors
     /// The operating system's; [`io::ErrorKind::InvalidInput`] where `path` is not a regular file.
     fn open(&self, path: &Path) -> io::Result<(Box<dyn Read + Send>, u64)>;
+
+    /// Tells this state of a file (links are followed) from every other without reading it. `None`
+    /// where the disk cannot tell, or where the last change is so recent that another one could bear
+    /// the same time.
+    ///
+    /// # Errors
+    /// The operating system's.
+    fn identity(&self, path: &Path) -> io::Result<Option<Identity>> {
+        let _ = path;
+        Ok(None)
+    }
 
     /// Creates a folder.
     ///

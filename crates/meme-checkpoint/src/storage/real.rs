@@ -1,11 +1,17 @@
 //! The disk itself.
 
-use super::{Hold, Kind, Storage, StorageFile};
+use super::{Hold, Identity, Kind, Storage, StorageFile};
 use crate::staging::parent_of;
 use std::ffi::OsString;
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Read, Write};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// Seconds within which two changes may bear the same time: file systems count in steps of
+/// milliseconds up to two seconds.
+const SAME_TIME: i64 = 2;
 
 /// The operating system's file system.
 ///
@@ -37,6 +43,17 @@ impl Storage for RealStorage {
         let file = open_regular(path)?;
         let length = file.metadata()?.len();
         Ok((Box::new(file), length))
+    }
+
+    fn identity(&self, path: &Path) -> io::Result<Option<Identity>> {
+        let found = fs::metadata(path)?;
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_err(io::Error::other)?;
+        let settled = now.as_secs().cast_signed() - found.ctime() > SAME_TIME;
+        Ok(settled.then(|| Identity {
+            file: (found.dev(), found.ino()),
+            length: found.len(),
+            changed: (found.ctime(), found.ctime_nsec()),
+        }))
     }
 
     fn create_folder(&self, path: &Path) -> io::Result<()> {

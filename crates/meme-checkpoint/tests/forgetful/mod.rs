@@ -1,7 +1,7 @@
 //! A model of a disk with a cache: only what was synced is sure to survive.
 
 use crate::common::Lcg;
-use meme_checkpoint::storage::{Hold, Kind, Storage, StorageFile};
+use meme_checkpoint::storage::{Hold, Identity, Kind, Storage, StorageFile};
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io::{self, Cursor, Read, Write};
@@ -122,6 +122,15 @@ impl Forgetful {
         Forgetful(Arc::new(Mutex::new(disk)))
     }
 
+    /// Flips a bit in the last byte of a file behind everybody's back, as a failing disk does.
+    pub(crate) fn rot(&self, path: &Path) {
+        let mut disk = self.lock();
+        let at = disk.find(path).unwrap();
+        if let Inode::File { now, .. } = &mut disk.inodes[at] {
+            *now.last_mut().unwrap() ^= 1;
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, Disk> {
         self.0.lock().unwrap()
     }
@@ -156,6 +165,14 @@ impl Storage for Forgetful {
             return Err(io::ErrorKind::IsADirectory.into());
         };
         Ok((Box::new(Cursor::new(now.clone())), now.len() as u64))
+    }
+
+    /// A file is changed here by being replaced.
+    fn identity(&self, path: &Path) -> io::Result<Option<Identity>> {
+        let mut disk = self.step()?;
+        let at = disk.find(path)?;
+        let Inode::File { now, .. } = &disk.inodes[at] else { return Ok(None) };
+        Ok(Some(Identity { file: (0, at as u64), length: now.len() as u64, changed: (0, 0) }))
     }
 
     fn create_folder(&self, path: &Path) -> io::Result<()> {
