@@ -83,9 +83,9 @@ impl Subject {
         let network = match mode.form {
             Form::Training => Built::Training(Box::new(unet), parameters),
             Form::Inference => {
-                let weights = parameters.to_data()?;
+                let weights = meme_torch::into_tensors(parameters.to_data()?)?;
                 drop((unet, parameters));
-                let built = UNet::for_inference(architecture, &weights, device, mode.precision)?;
+                let built = UNet::for_inference(architecture, weights, device, mode.precision)?;
                 Built::Inference(Box::new(built))
             }
         };

@@ -3,9 +3,11 @@
 
 mod support;
 
+use std::collections::BTreeMap;
+
 use meme_blocks::{Architecture, InferenceUNet, Options, UNet};
 use meme_torch::tch::{Device, Kind, Tensor, no_grad};
-use meme_torch::{Autocast, Parameters, Precision, with_threads};
+use meme_torch::{Autocast, Parameters, Precision, into_tensors, with_threads};
 use support::{
     EXPERTS, Golden, assert_close, class_conditional, conditional, conditions, elements, inception,
     ldm, read, relative_error, stir, tiny, waves,
@@ -46,8 +48,8 @@ impl Pair {
     }
 
     fn inference(&self, precision: Precision) -> InferenceUNet {
-        let weights = self.parameters.to_data().unwrap();
-        UNet::for_inference(&self.architecture, &weights, Device::Cpu, precision).unwrap()
+        let weights = into_tensors(self.parameters.to_data().unwrap()).unwrap();
+        UNet::for_inference(&self.architecture, weights, Device::Cpu, precision).unwrap()
     }
 
     fn input(&self, size: [i64; 3]) -> Tensor {
@@ -119,13 +121,9 @@ fn goldens_of_other_projects_come_out() {
     for file in ["inception_unet_odd.safetensors", "inception_unet_extremes.safetensors"] {
         let golden = Golden::read(file);
         let weights = golden.weights();
-        let data = weights
-            .iter()
-            .map(|(name, tensor)| (name.clone(), meme_torch::tensor_to_data(tensor).unwrap()))
-            .collect();
         let architecture = golden.architecture();
         let device = Device::Cpu;
-        let network = UNet::for_inference(&architecture, &data, device, Precision::F32).unwrap();
+        let network = UNet::for_inference(&architecture, weights, device, Precision::F32).unwrap();
         let output = network
             .forward(&golden.get("input").to_kind(Kind::Float), &golden.get("timesteps"), None)
             .unwrap();
@@ -171,7 +169,8 @@ fn the_input_is_left_as_it_was() {
 fn what_does_not_fit_is_refused_in_words() {
     let pair = Pair::new(tiny(ldm(128)));
     let mut weights = pair.parameters.to_data().unwrap();
-    let refused = |weights: &_, precision| {
+    let refused = |weights: &BTreeMap<_, _>, precision| {
+        let weights = into_tensors(weights.clone()).unwrap();
         UNet::for_inference(&pair.architecture, weights, Device::Cpu, precision)
             .unwrap_err()
             .to_string()

@@ -6,14 +6,15 @@
 //! cargo bench -p meme-sampler --bench residency                  # time, all ways interleaved
 //! cargo bench -p meme-sampler --bench residency -- memory next   # memory of one way: all, next, BYTES
 //! ```
-//! `--steps N`, `--rounds N`, `--threads N` and `--width N` (of the networks: 128) make it shorter.
+//! `--steps N`, `--rounds N`, `--threads N` and `--width N` (of the networks: 128) make it shorter;
+//! `--bf16` has the networks compute in bfloat16, `--batch N` draws so many samples at once.
 #![allow(clippy::print_stdout, missing_docs, reason = "a measuring tool")]
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use meme_blocks::{Architecture, Options, UNet};
+use meme_blocks::{Architecture, InferenceUNet, UNet};
 use meme_checkpoint::{FolderWriter, VerifiedFolder, open_folder};
 use meme_router::{Expert, Index, Intervals};
 use meme_sampler::{
@@ -21,8 +22,8 @@ use meme_sampler::{
     SampleNoise, ddim, unwatched,
 };
 use meme_schedule::{Grid, Parametrisation, Schedule, ScheduleConfig};
-use meme_torch::Parameters;
 use meme_torch::tch::{Device, Kind, Tensor};
+use meme_torch::{Parameters, Precision, into_tensors, map_safetensors};
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
@@ -42,16 +43,19 @@ fn architecture(expert: usize, width: usize) -> Result<Architecture> {
     ))?)
 }
 
-struct Network {
-    unet: UNet,
-    _parameters: Parameters,
+type Weights = BTreeMap<String, Tensor>;
+
+struct Network(InferenceUNet);
+
+fn build(architecture: &Architecture, weights: Weights, precision: Precision) -> Result<Network> {
+    Ok(Network(UNet::for_inference(architecture, weights, Device::Cpu, precision)?))
 }
 
 impl Denoiser for Network {
     fn denoise(&mut self, x: &Tensor, indices: &[Index]) -> meme_sampler::Result<Tensor> {
         let index = indices[0].get() as i64;
         let indices = Tensor::full([indices.len() as i64], index, (Kind::Int64, x.device()));
-        self.unet.forward(x, &indices, &mut Options::default()).map_err(Error::denoiser)
+        self.0.forward(x, &indices, None).map_err(Error::denoiser)
     }
 }
 
@@ -59,11 +63,12 @@ impl Denoiser for Network {
 struct Files {
     folders: Vec<VerifiedFolder>,
     width: usize,
+    precision: Precision,
 }
 
 impl Files {
     /// Four checkpoints, written where they are not there already.
-    fn make(folder: &Path, width: usize) -> Result<Self> {
+    fn make(folder: &Path, width: usize, precision: Precision) -> Result<Self> {
         let mut folders = Vec::new();
         for expert in 0..HIGH_HEADS.len() {
             let place = folder.join(format!("{width}-{expert}"));
@@ -76,15 +81,22 @@ impl Files {
             }
             folders.push(open_folder(&place)?);
         }
-        Ok(Self { folders, width })
+        Ok(Self { folders, width, precision })
+    }
+
+    fn read(&self, expert: usize) -> Result<(Architecture, Weights)> {
+        let architecture = architecture(expert, self.width)?;
+        let folder = &self.folders[expert];
+        let weights = match folder.untouched(FILE) {
+            Some(file) => map_safetensors(file)?,
+            None => into_tensors(folder.tensors(FILE)?.tensors)?,
+        };
+        Ok((architecture, weights))
     }
 
     fn network(&self, expert: usize) -> Result<Network> {
-        let mut parameters = Parameters::blank(Device::Cpu);
-        let unet = UNet::new(&parameters.root(), &architecture(expert, self.width)?)?;
-        parameters.load(&self.folders[expert].tensors(FILE)?.tensors)?;
-        parameters.set_trainable(false);
-        Ok(Network { unet, _parameters: parameters })
+        let (architecture, weights) = self.read(expert)?;
+        build(&architecture, weights, self.precision)
     }
 
     fn all(&self) -> Result<Vec<Box<dyn Denoiser>>> {
@@ -102,14 +114,18 @@ impl Loader for Files {
     }
 
     fn load(&self, expert: Expert) -> meme_sampler::Result<Loaded> {
-        self.network(expert.position()).map(Loaded::new).map_err(Error::denoiser)
+        let precision = self.precision;
+        let (architecture, weights) = self.read(expert.position()).map_err(Error::denoiser)?;
+        Ok(Loaded::to_build(move || {
+            build(&architecture, weights, precision).map_err(Error::denoiser)
+        }))
     }
 }
 
 /// Seconds of one run.
-fn run(network: &mut dyn Denoiser, plan: &Plan) -> Result<f64> {
+fn run(network: &mut dyn Denoiser, plan: &Plan, batch: usize) -> Result<f64> {
     let clock = Instant::now();
-    let mut noise = SampleNoise::new(vec![(0, 0)]);
+    let mut noise = SampleNoise::new((0..batch as u64).map(|number| (0, number)).collect());
     let start = noise.start(&[3, 64, 64], Kind::Float, Device::Cpu)?;
     let _ = ddim(network, start, plan, 0.0, &mut noise, &mut unwatched)?.finished()?;
     Ok(clock.elapsed().as_secs_f64())
@@ -121,18 +137,23 @@ fn median(mut seconds: Vec<f64>) -> f64 {
 }
 
 /// The same network calls as a run makes, in a bare loop.
-fn bare(networks: &mut [Box<dyn Denoiser>], plan: &Plan, intervals: &Intervals) -> Result<f64> {
+fn bare(
+    networks: &mut [Box<dyn Denoiser>],
+    plan: &Plan,
+    intervals: &Intervals,
+    batch: usize,
+) -> Result<f64> {
     let clock = Instant::now();
-    let x = Tensor::zeros([1, 3, 64, 64], (Kind::Float, Device::Cpu));
+    let x = Tensor::zeros([batch as i64, 3, 64, 64], (Kind::Float, Device::Cpu));
     for &index in plan.indices_from(0) {
         let expert = intervals.expert_of(index)?;
         let network = &mut networks[expert.position()];
-        let _ = meme_torch::tch::no_grad(|| network.denoise(&x, &[index]))?;
+        let _ = meme_torch::tch::no_grad(|| network.denoise(&x, &vec![index; batch]))?;
     }
     Ok(clock.elapsed().as_secs_f64())
 }
 
-fn time(files: &Files, plan: &Plan, rounds: usize) -> Result<()> {
+fn time(files: &Files, plan: &Plan, rounds: usize, batch: usize) -> Result<()> {
     let intervals = Intervals::uniform(4, 1000)?;
     let mut networks = files.all()?;
     let mut resident = Ensemble::new(intervals.clone(), Resident::new(files.all()?))?;
@@ -144,9 +165,9 @@ fn time(files: &Files, plan: &Plan, rounds: usize) -> Result<()> {
     for round in 0..=rounds {
         let before = paged.source().waited();
         let now = [
-            bare(&mut networks, plan, &intervals)?,
-            run(&mut resident, plan)?,
-            run(&mut paged, plan)?,
+            bare(&mut networks, plan, &intervals, batch)?,
+            run(&mut resident, plan, batch)?,
+            run(&mut paged, plan, batch)?,
         ];
         println!(
             "round {round}: bare {:.3} s, all resident {:.3} s, next {:.3} s",
@@ -161,7 +182,7 @@ fn time(files: &Files, plan: &Plan, rounds: usize) -> Result<()> {
     let [bare, resident, next] = seconds.map(median);
     let share = |of: f64, to: f64| 100.0 * (of / to - 1.0);
     println!(
-        "{} steps, medians of {rounds} rounds, {} threads",
+        "{} steps, batch {batch}, medians of {rounds} rounds, {} threads",
         plan.len(),
         meme_torch::threads()?
     );
@@ -179,7 +200,7 @@ fn memory<S: ExpertSource>(experts: S, before: u64, plan: &Plan) -> Result<()> {
     let mut ensemble = Ensemble::new(Intervals::uniform(4, 1000)?, experts)?;
     ensemble.followed_by(Some(plan.index(0)));
     for _ in 0..2 {
-        run(&mut ensemble, plan)?;
+        run(&mut ensemble, plan, 1)?;
     }
     let peak = meme_torch::peak_memory().unwrap_or(0);
     println!(
@@ -208,16 +229,18 @@ fn main() -> Result<()> {
     let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("residency");
     std::fs::create_dir_all(&folder)?;
     let width = number("--width", 128)?;
+    let bf16 = arguments.iter().any(|argument| argument == "--bf16");
+    let precision = if bf16 { Precision::Bf16 } else { Precision::F32 };
     let way = arguments.iter().position(|argument| argument == "memory");
     let Some(way) = way.and_then(|place| arguments.get(place + 1)) else {
-        let files = Files::make(&folder, width)?;
-        return time(&files, &plan, number("--rounds", 3)?);
+        let files = Files::make(&folder, width, precision)?;
+        return time(&files, &plan, number("--rounds", 3)?, number("--batch", 1)?);
     };
     // The experts' files are written by another process, so that writing them leaves no memory here.
     if !folder.join(format!("{width}-3")).exists() {
         return Err("first run it without `memory`, which writes the experts' files".into());
     }
-    let files = Files::make(&folder, width)?;
+    let files = Files::make(&folder, width, precision)?;
     let before = meme_torch::resident_memory().unwrap_or(0);
     match way.as_str() {
         "all" => memory(Resident::new(files.all()?), before, &plan),

@@ -21,20 +21,17 @@ pub trait Loader: Send + 'static {
     /// Whatever the loader meets; wrap foreign errors with [`Error::denoiser`].
     fn bytes(&self, expert: Expert) -> Result<u64>;
 
-    /// Reads an expert, checks it and builds its network.
+    /// Reads an expert, checks it and builds its network, or leaves building to [`Loaded::to_build`].
     ///
     /// # Errors
     /// Whatever the loader meets; wrap foreign errors with [`Error::denoiser`].
     fn load(&self, expert: Expert) -> Result<Loaded>;
 }
 
-type Ready = Box<dyn FnOnce() -> Result<()> + Send>;
+type Build = Box<dyn FnOnce() -> Result<Box<dyn Denoiser + Send>> + Send>;
 
-/// A network that a [`Loader`] has made.
-pub struct Loaded {
-    network: Box<dyn Denoiser + Send>,
-    ready: Option<Ready>,
-}
+/// What a [`Loader`] has made: a network, or all that one is built from.
+pub struct Loaded(Build);
 
 impl std::fmt::Debug for Loaded {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -46,19 +43,22 @@ impl Loaded {
     /// A network that can be asked at once.
     #[must_use]
     pub fn new(network: impl Denoiser + Send + 'static) -> Self {
-        Self { network: Box::new(network), ready: None }
+        Self(Box::new(|| Ok(Box::new(network))))
     }
 
-    /// Calls `ready` in the sampling thread before the network is asked for the first time. This is
-    /// the place for letting the current stream of a GPU wait for copies that another one makes.
+    /// Has the sampling thread build the network, from what was read for it, before it goes on. On the
+    /// CPU that is better than building it beside: a thread that takes one of the processors from a
+    /// network holds up the others, too, so that it costs the run all its time and not a share of it.
+    /// It is also the place for letting the current stream of a GPU wait for copies on another one.
     #[must_use]
-    pub fn when_ready(self, ready: impl FnOnce() -> Result<()> + Send + 'static) -> Self {
-        Self { ready: Some(Box::new(ready)), ..self }
+    pub fn to_build<N: Denoiser + Send + 'static>(
+        build: impl FnOnce() -> Result<N> + Send + 'static,
+    ) -> Self {
+        Self(Box::new(|| Ok(Box::new(build()?))))
     }
 
     pub(crate) fn into_network(self) -> Result<Box<dyn Denoiser + Send>> {
-        self.ready.map_or(Ok(()), |ready| ready())?;
-        Ok(self.network)
+        self.0()
     }
 }
 

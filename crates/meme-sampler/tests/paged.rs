@@ -281,7 +281,7 @@ fn an_index_that_nobody_owns_is_refused_before_the_first_step() {
 }
 
 #[test]
-fn what_must_happen_before_the_first_use_happens_once_and_in_the_sampling_thread() {
+fn what_is_left_to_build_is_built_once_and_in_the_sampling_thread() {
     struct Copies(Arc<Mutex<Vec<std::thread::ThreadId>>>);
     impl Loader for Copies {
         fn experts(&self) -> usize {
@@ -292,10 +292,9 @@ fn what_must_happen_before_the_first_use_happens_once_and_in_the_sampling_thread
         }
         fn load(&self, _: Expert) -> Result<Loaded> {
             let seen = Arc::clone(&self.0);
-            let network = |x: &Tensor, _: &[Index]| -> Result<Tensor> { Ok(x.shallow_clone()) };
-            Ok(Loaded::new(network).when_ready(move || {
+            Ok(Loaded::to_build(move || {
                 seen.lock().unwrap().push(std::thread::current().id());
-                Ok(())
+                Ok(|x: &Tensor, _: &[Index]| -> Result<Tensor> { Ok(x.shallow_clone()) })
             }))
         }
     }

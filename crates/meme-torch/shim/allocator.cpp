@@ -1,6 +1,9 @@
-// Tensors on the CPU from another allocator than the C library's.
+// Tensors on the CPU from another allocator than the C library's, and over memory that others allocated.
 #include "shim.h"
 
+#include <memory>
+
+#include <ATen/ops/from_blob.h>
 #include <c10/core/CPUAllocator.h>
 
 namespace {
@@ -36,5 +39,15 @@ extern "C" char *meme_set_allocator(meme_allocate *take, meme_release *give_back
     // Never destroyed: tensors may be freed while the process ends.
     static auto *allocator = new GivenAllocator(take, give_back);
     c10::SetCPUAllocator(allocator, /*priority=*/1);
+  });
+}
+
+extern "C" char *meme_tensor_over(void *data, size_t dims, const int64_t *shape, int kind, void *owner,
+                                  meme_release *release, at::Tensor **output) {
+  return meme_guarded([&] {
+    // The tensor's storage keeps a share of it; where making it fails, this is the last one.
+    const std::shared_ptr<void> held(owner, release);
+    const auto options = at::TensorOptions().dtype(static_cast<at::ScalarType>(kind));
+    *output = new at::Tensor(at::from_blob(data, at::IntArrayRef(shape, dims), [held](void *) {}, options));
   });
 }

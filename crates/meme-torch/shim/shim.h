@@ -27,6 +27,10 @@ char *meme_set_gradient_to_none(size_t count, at::Tensor *const *parameters);
 typedef void *meme_allocate(size_t, size_t);
 typedef void meme_release(void *);
 char *meme_set_allocator(meme_allocate *take, meme_release *give_back);
+// A tensor over bytes that lie somewhere already; `release(owner)` when nothing looks at them any more, or at once
+// when this fails.
+char *meme_tensor_over(void *data, size_t dims, const int64_t *shape, int kind, void *owner, meme_release *release,
+                       at::Tensor **output);
 
 // context.cpp: switches and facts. Kinds are c10::ScalarType numbers, devices c10::DeviceType.
 char *meme_autocast_enter(int device_type, int kind, int *was_enabled, int *previous_kind);

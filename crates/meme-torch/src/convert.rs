@@ -1,8 +1,11 @@
 //! Tensors from and to slices, arrays and bytes.
 
 use crate::error::{Context, Error};
+use crate::ffi;
 use meme_checkpoint::{Dtype, TensorData};
 use ndarray::{ArrayBase, ArrayD, Data, Dimension, IxDyn};
+use std::collections::BTreeMap;
+use std::ffi::{c_int, c_void};
 use tch::{Device, Kind, Tensor};
 
 /// A float32 tensor of these values in row-major order.
@@ -144,22 +147,69 @@ pub fn tensor_to_data(tensor: &Tensor) -> Result<TensorData, Error> {
 /// # Errors
 /// [`Error::Invalid`] when the number of bytes does not follow from dtype and shape.
 pub fn data_to_tensor(data: &TensorData, device: Device) -> Result<Tensor, Error> {
-    let count = data.shape.iter().try_fold(1_usize, |count, &length| count.checked_mul(length));
-    let length = count.and_then(|count| count.checked_mul(data.dtype.size()));
-    if length != Some(data.bytes.len()) {
-        return Err(Error::Invalid {
-            what: "tensor from bytes".to_owned(),
-            rule: format!(
-                "{} bytes cannot hold {} of shape {:?}",
-                data.bytes.len(),
-                data.dtype,
-                data.shape
-            ),
-        });
-    }
+    check_length(data)?;
     Tensor::f_from_data_size(&data.bytes, &shape_of(data), kind_of(data.dtype))
         .and_then(|tensor| tensor.f_to_device(device))
         .during("tensor from bytes")
+}
+
+/// Tensors on the CPU that take over these bytes, in their own dtypes: nothing is copied.
+///
+/// # Errors
+/// As [`data_to_tensor`].
+pub fn into_tensors(data: BTreeMap<String, TensorData>) -> Result<BTreeMap<String, Tensor>, Error> {
+    let tensor = |(name, data)| Ok((name, data_into_tensor(data)?));
+    data.into_iter().map(tensor).collect()
+}
+
+fn data_into_tensor(data: TensorData) -> Result<Tensor, Error> {
+    check_length(&data)?;
+    // Allocators align large blocks to more than any element needs, but they do not have to.
+    if !data.bytes.as_ptr().addr().is_multiple_of(data.dtype.size()) {
+        return data_to_tensor(&data, Device::Cpu);
+    }
+    let shape = shape_of(&data);
+    let mut bytes = data.bytes;
+    let place = bytes.as_mut_ptr();
+    // SAFETY: as many bytes as the shape needs, which stay where they are while the vector lives.
+    unsafe { tensor_over(place, &shape, data.dtype, bytes) }
+}
+
+/// A tensor over bytes that lie somewhere already. `owner` is dropped with the last tensor that looks
+/// at them, or at once where there is an error.
+///
+/// # Safety
+/// `place` is aligned for the dtype, and as many bytes as the shape needs may be read and written
+/// there by any thread until `owner` is dropped, by nobody else meanwhile.
+pub(crate) unsafe fn tensor_over<O: Send + 'static>(
+    place: *mut u8,
+    shape: &[i64],
+    dtype: Dtype,
+    owner: O,
+) -> Result<Tensor, Error> {
+    unsafe extern "C" fn release<O>(owner: *mut c_void) {
+        // SAFETY: the box that was given away below, once.
+        drop(unsafe { Box::from_raw(owner.cast::<O>()) });
+    }
+    let owner = Box::into_raw(Box::new(owner)).cast();
+    let (place, dims, kind) = (place.cast(), shape.len(), c10_kind(dtype));
+    // SAFETY: what the caller promises; the shim calls `release` once.
+    ffi::made("tensor over bytes", |output| unsafe {
+        ffi::meme_tensor_over(place, dims, shape.as_ptr(), kind, owner, release::<O>, output)
+    })
+}
+
+fn check_length(data: &TensorData) -> Result<(), Error> {
+    let count = data.shape.iter().try_fold(1_usize, |count, &length| count.checked_mul(length));
+    let length = count.and_then(|count| count.checked_mul(data.dtype.size()));
+    if length == Some(data.bytes.len()) {
+        return Ok(());
+    }
+    let TensorData { dtype, shape, bytes } = data;
+    Err(Error::Invalid {
+        what: "tensor from bytes".to_owned(),
+        rule: format!("{} bytes cannot hold {dtype} of shape {shape:?}", bytes.len()),
+    })
 }
 
 /// libtorch's name of a file's dtype.
@@ -179,6 +229,22 @@ pub fn kind_of(dtype: Dtype) -> Kind {
     }
 }
 
+/// `c10::ScalarType` of a file's dtype.
+fn c10_kind(dtype: Dtype) -> c_int {
+    match dtype {
+        Dtype::U8 => 0,
+        Dtype::I8 => 1,
+        Dtype::I16 => 2,
+        Dtype::I32 => 3,
+        Dtype::I64 => 4,
+        Dtype::F16 => 5,
+        Dtype::F32 => 6,
+        Dtype::F64 => 7,
+        Dtype::Bool => 11,
+        Dtype::Bf16 => 15,
+    }
+}
+
 /// The dtype of a tensor as files name it.
 ///
 /// # Errors
@@ -192,5 +258,9 @@ pub fn dtype_of(tensor: &Tensor) -> Result<Dtype, Error> {
 }
 
 pub(crate) fn shape_of(data: &TensorData) -> Vec<i64> {
-    data.shape.iter().map(|&length| i64::try_from(length).unwrap_or(i64::MAX)).collect()
+    lengths(&data.shape)
+}
+
+pub(crate) fn lengths(shape: &[usize]) -> Vec<i64> {
+    shape.iter().map(|&length| i64::try_from(length).unwrap_or(i64::MAX)).collect()
 }

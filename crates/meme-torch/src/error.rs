@@ -36,6 +36,9 @@ pub enum Error {
         /// Every difference, in the order of names.
         mismatches: Vec<Mismatch>,
     },
+    /// A file of tensors could not be read.
+    #[error(transparent)]
+    File(#[from] meme_checkpoint::Error),
     /// A gradient norm is not finite. Nothing was changed.
     #[error("the gradient norm is {norm}: not finite in {}", names(.tensors))]
     NotFinite {

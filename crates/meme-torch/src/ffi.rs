@@ -63,6 +63,15 @@ unsafe extern "C" {
         take: unsafe extern "C" fn(usize, usize) -> *mut c_void,
         give_back: unsafe extern "C" fn(*mut c_void),
     ) -> *mut c_char;
+    pub(crate) fn meme_tensor_over(
+        data: *mut c_void,
+        dims: usize,
+        shape: *const i64,
+        kind: c_int,
+        owner: *mut c_void,
+        release: unsafe extern "C" fn(*mut c_void),
+        output: *mut *mut C_tensor,
+    ) -> *mut c_char;
     fn meme_describe(what: c_int, text: *mut *mut c_char) -> *mut c_char;
 }
 
@@ -96,4 +105,19 @@ fn take(message: *mut c_char) -> Option<String> {
     // SAFETY: the same pointer, freed once.
     unsafe { meme_free(message) };
     Some(text)
+}
+
+/// The tensor that a call of the shim made. The call must write its place whenever it succeeds.
+pub(crate) fn made(
+    operation: &'static str,
+    call: impl FnOnce(*mut *mut C_tensor) -> *mut c_char,
+) -> Result<Tensor, Error> {
+    let mut output = std::ptr::null_mut();
+    check(operation, call(&raw mut output))?;
+    if output.is_null() {
+        let message = "the shim made no tensor".to_owned();
+        return Err(Error::Torch { operation, message });
+    }
+    // SAFETY: the shim made this handle for us, and nobody else has it.
+    Ok(unsafe { Tensor::from_ptr(output) })
 }

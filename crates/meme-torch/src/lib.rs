@@ -85,6 +85,7 @@ mod gradients;
 mod graphs;
 mod init;
 pub mod layers;
+mod mapped;
 mod memory;
 mod noise;
 mod parameters;
@@ -100,8 +101,8 @@ mod threads;
 pub use adamw::{AdamW, AdamWConfig};
 pub use checkpointing::checkpoint;
 pub use convert::{
-    data_to_tensor, dtype_of, from_array, from_f32, from_f64, from_i64, kind_of, tensor_to_data,
-    to_array, to_f32_vec, to_f64_vec, to_i64_vec,
+    data_to_tensor, dtype_of, from_array, from_f32, from_f64, from_i64, into_tensors, kind_of,
+    tensor_to_data, to_array, to_f32_vec, to_f64_vec, to_i64_vec,
 };
 pub use ema::{Ema, ldm_decay};
 pub use error::{Error, Mismatch};
@@ -116,11 +117,12 @@ pub use layers::{
     Conv2d, Conv2dConfig, Embedding, GroupNorm, GroupNormConfig, LayerNorm, LayerNormConfig,
     Linear, LinearConfig,
 };
+pub use mapped::map_safetensors;
 pub use meme_checkpoint::TensorData;
 pub use memory::{keep_freed_memory, page_faults, peak_memory, resident_memory};
 pub use noise::{dropout_mask, noise};
 pub use parameters::{Parameters, Path};
-pub use pinned::{is_pinned, pin, to_device_beside};
+pub use pinned::{bring_beside, is_pinned, pin, to_device_beside};
 pub use power::{PowerFunction, posthoc_coefficients, weighted_sum};
 pub use precision::Precision;
 pub use streams::{Event, Stream, StreamGuard, synchronize};

@@ -22,7 +22,18 @@ pub struct Parameters {
     entries: Vec<(String, Tensor)>,
     names: BTreeSet<String>,
     device: Device,
-    origin: Option<(u64, u16)>,
+    origin: Origin,
+}
+
+/// What the values are when they are created.
+#[derive(Debug, Clone, Copy)]
+enum Origin {
+    /// As [`Init`] says for this (seed, expert).
+    Drawn(u64, u16),
+    /// Zeros.
+    Blank,
+    /// A zero that is seen at every place.
+    Outline,
 }
 
 impl Parameters {
@@ -30,17 +41,25 @@ impl Parameters {
     /// `expert` is 0 for a network that belongs to none.
     #[must_use]
     pub fn new(device: Device, seed: u64, expert: u16) -> Self {
-        Self::empty(device, Some((seed, expert)))
+        Self::empty(device, Origin::Drawn(seed, expert))
     }
 
     /// An empty store whose parameters all start as 0, for networks that are loaded at once: it
     /// saves the time of drawing values that nobody sees.
     #[must_use]
     pub fn blank(device: Device) -> Self {
-        Self::empty(device, None)
+        Self::empty(device, Origin::Blank)
     }
 
-    fn empty(device: Device, origin: Option<(u64, u16)>) -> Self {
+    /// An empty store on the CPU whose parameters have names and shapes and take no memory: all their
+    /// elements are one zero. For asking what a network needs ([`Parameters::fits`]); nothing can be
+    /// written into them.
+    #[must_use]
+    pub fn outline() -> Self {
+        Self::empty(Device::Cpu, Origin::Outline)
+    }
+
+    fn empty(device: Device, origin: Origin) -> Self {
         Self { entries: Vec::new(), names: BTreeSet::new(), device, origin }
     }
 
@@ -95,8 +114,7 @@ impl Parameters {
     /// # Errors
     /// [`Error::Mismatch`] with every difference, before anything was copied.
     pub fn load(&mut self, data: &BTreeMap<String, TensorData>) -> Result<(), Error> {
-        let expected = self.entries.iter().map(|(name, tensor)| (name.as_str(), tensor));
-        match_tensors("the file of parameters", expected, data)?;
+        match_tensors("the file of parameters", self.expected(), data)?;
         for (name, tensor) in &self.entries {
             if let Some(offered) = data.get(name) {
                 let mut to = tensor.detach();
@@ -105,6 +123,18 @@ impl Parameters {
             }
         }
         Ok(())
+    }
+
+    /// Compares tensors with the parameters as [`Parameters::load`] does, and copies nothing.
+    ///
+    /// # Errors
+    /// [`Error::Mismatch`] with every difference.
+    pub fn fits(&self, tensors: &BTreeMap<String, Tensor>) -> Result<(), Error> {
+        match_tensors("the file of parameters", self.expected(), tensors)
+    }
+
+    fn expected(&self) -> impl Iterator<Item = (&str, &Tensor)> {
+        self.entries.iter().map(|(name, tensor)| (name.as_str(), tensor))
     }
 
     /// Names and gradients of the parameters that have one, in creation order. The tensors are the
@@ -197,17 +227,20 @@ impl Parameters {
                 rule: format!("every length must be at least 1, the shape is {shape:?}"),
             });
         }
-        let options = (Kind::Float, self.device);
-        let constant = if self.origin.is_some() { init.constant() } else { Some(0.0) };
-        let tensor = match (constant, self.origin) {
-            (None, Some((seed, expert))) => {
+        let filled = |length: &[i64], value: f64| {
+            Tensor::f_full(length, value, (Kind::Float, self.device)).during("allocate parameter")
+        };
+        let tensor = match (self.origin, init.constant()) {
+            (Origin::Drawn(seed, expert), None) => {
                 let count = shape.iter().product::<i64>() as usize;
                 let mut values = vec![0.0_f32; count];
                 init.fill(seed, expert, &name, &mut values);
                 crate::convert::from_f32(&values, shape, self.device)?
             }
-            (value, _) => {
-                Tensor::f_full(shape, value.unwrap_or(0.0), options).during("allocate parameter")?
+            (Origin::Drawn(..), Some(value)) => filled(shape, value)?,
+            (Origin::Blank, _) => filled(shape, 0.0)?,
+            (Origin::Outline, _) => {
+                filled(&[], 0.0)?.f_expand(shape, false).during("outline a parameter")?
             }
         };
         let tensor = tensor.set_requires_grad(true);

@@ -4,8 +4,10 @@
 
 use crate::error::{Context, Error};
 use crate::ffi::{self, Handle};
+use crate::streams::{Event, Stream};
+use std::collections::BTreeMap;
 use std::ffi::{c_char, c_int};
-use tch::{Device, Tensor};
+use tch::{Device, Tensor, no_grad};
 use torch_sys::C_tensor;
 
 unsafe extern "C" {
@@ -48,4 +50,36 @@ pub fn is_pinned(tensor: &Tensor) -> Result<bool, Error> {
 /// [`Error::Torch`] where the device is not there or its memory is full.
 pub fn to_device_beside(tensor: &Tensor, device: Device) -> Result<Tensor, Error> {
     tensor.f_to_device_(device, tensor.kind(), true, false).during("copy to a device")
+}
+
+/// Brings tensors from the CPU to `device` while its standard stream works on: through pinned memory, on
+/// a stream of its own. They are there when this returns, for whatever is put on the standard stream
+/// from then on. For a thread that fetches what another one will need; to the CPU nothing is copied.
+///
+/// # Errors
+/// [`Error::Torch`] where the device is not there or its memory is full.
+pub fn bring_beside(
+    tensors: BTreeMap<String, Tensor>,
+    device: Device,
+) -> Result<BTreeMap<String, Tensor>, Error> {
+    if device == Device::Cpu {
+        return Ok(tensors);
+    }
+    let (standard, side) = (Stream::standard(device)?, Stream::new(device, false)?);
+    let room = |(name, tensor): (&String, &Tensor)| {
+        let options = (tensor.kind(), device);
+        Ok((name.clone(), Tensor::f_empty(tensor.size(), options).during("copy to a device")?))
+    };
+    let brought = tensors.iter().map(room).collect::<Result<BTreeMap<_, _>, Error>>()?;
+    // The memory may have been freed while kernels of the standard stream still read it.
+    let mut free = Event::new(device, false)?;
+    free.record(&standard)?;
+    side.wait_for(&free)?;
+    let _beside = side.enter()?;
+    for (to, from) in brought.values().zip(tensors.values()) {
+        let pinned = pin(from)?;
+        // Returns when the side stream is done with it, so that the pinned memory is free again.
+        no_grad(|| to.shallow_clone().f_copy_(&pinned)).during("copy to a device")?;
+    }
+    Ok(brought)
 }

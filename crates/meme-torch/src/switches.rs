@@ -128,9 +128,6 @@ pub fn set_cudnn_benchmark(on: bool) -> Result<(), Error> {
 /// # Errors
 /// [`Error::Torch`] for a tensor that does not have four dimensions.
 pub fn channels_last(x: &Tensor) -> Result<Tensor, Error> {
-    let mut output = std::ptr::null_mut();
     // SAFETY: the handle is live during the call; the shim writes one new handle.
-    ffi::check("channels last", unsafe { ffi::meme_channels_last(x.as_ptr(), &raw mut output) })?;
-    // SAFETY: the shim made this handle for us, and nobody else has it.
-    Ok(unsafe { Tensor::from_ptr(output) })
+    ffi::made("channels last", |output| unsafe { ffi::meme_channels_last(x.as_ptr(), output) })
 }

@@ -1,8 +1,9 @@
 //! The trained experts of a run behind one denoiser, wherever there is room for them.
 
+use std::collections::BTreeMap;
 use std::str::FromStr;
 
-use meme_blocks::{InferenceUNet, UNet};
+use meme_blocks::{Architecture, InferenceUNet, UNet};
 use meme_checkpoint::VerifiedFolder;
 use meme_router::{Expert, Index};
 use meme_sampler::{Denoiser, Ensemble, ExpertSource, Loaded, Loader, Paged, Resident, Room};
@@ -114,13 +115,25 @@ impl Trained {
     }
 
     fn network(&self, expert: Expert) -> Result<Drawing> {
+        self.read(expert)?.build()
+    }
+
+    /// What the expert is built from, on the CPU: weights that lie in their file where that is still the one whose
+    /// hash was checked.
+    fn read(&self, expert: Expert) -> Result<Plans> {
         let unknown = || meme_router::Error::UnknownExpert { expert, experts: self.experts() };
         let (checkpoint, _) = self.checkpoints.get(expert.position()).ok_or_else(unknown)?;
-        let architecture = Network::architecture(&self.experiment, expert)?;
-        let weights = meme_trainer::read_ema(checkpoint)?.tensors;
-        let (device, precision) = (self.placement.device, self.precision(expert));
-        let network = UNet::for_inference(architecture, &weights, device, precision)?;
-        Ok(Drawing(network, self.wanted.clone()))
+        let weights = match meme_trainer::untouched_ema(checkpoint) {
+            Some(file) => meme_torch::map_safetensors(file)?,
+            None => meme_torch::into_tensors(meme_trainer::read_ema(checkpoint)?.tensors)?,
+        };
+        Ok(Plans {
+            architecture: Network::architecture(&self.experiment, expert)?.clone(),
+            weights,
+            device: self.placement.device,
+            precision: self.precision(expert),
+            wanted: self.wanted.clone(),
+        })
     }
 
     /// All experts behind one denoiser.
@@ -162,7 +175,26 @@ impl Loader for Trained {
     }
 
     fn load(&self, expert: Expert) -> meme_sampler::Result<Loaded> {
-        self.network(expert).map(Loaded::new).map_err(meme_sampler::Error::denoiser)
+        let mut plans = self.read(expert).map_err(meme_sampler::Error::denoiser)?;
+        plans.weights = meme_torch::bring_beside(plans.weights, plans.device)?;
+        Ok(Loaded::to_build(move || plans.build().map_err(meme_sampler::Error::denoiser)))
+    }
+}
+
+/// All that an expert is built from.
+struct Plans {
+    architecture: Architecture,
+    weights: BTreeMap<String, Tensor>,
+    device: Device,
+    precision: Precision,
+    wanted: Option<Wanted>,
+}
+
+impl Plans {
+    fn build(self) -> Result<Drawing> {
+        let Self { architecture, weights, device, precision, wanted } = self;
+        let network = UNet::for_inference(&architecture, weights, device, precision)?;
+        Ok(Drawing(network, wanted))
     }
 }
 

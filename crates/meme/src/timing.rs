@@ -44,7 +44,8 @@ pub(crate) fn forward_seconds(
         let unet = {
             let mut parameters = Parameters::new(Device::Cpu, 0, 1);
             UNet::new(&parameters.root(), architecture)?;
-            UNet::for_inference(architecture, &parameters.to_data()?, device, precision)?
+            let weights = meme_torch::into_tensors(parameters.to_data()?)?;
+            UNet::for_inference(architecture, weights, device, precision)?
         };
         let batch = network.batch as i64;
         let channels = network.architecture.in_channels as i64;

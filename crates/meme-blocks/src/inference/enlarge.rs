@@ -1,5 +1,6 @@
 //! The step up: nearest neighbours and a 3x3 convolution.
 
+use meme_torch::channels_last;
 use meme_torch::layers::{Activation, PackedConv2d, interleave};
 use meme_torch::tch::Tensor;
 
@@ -19,16 +20,15 @@ pub(super) struct Enlarge {
 
 impl Enlarge {
     pub(super) fn new(weights: &Weights, name: &str) -> Result<Self> {
-        let weight = weights.precise(&format!("{name}.weight"))?;
+        let weight = weights.get(&format!("{name}.weight"))?.f_to_kind(weights.precise_kind())?; // [O, I, 3, 3]
         let bias = weights.get(&format!("{name}.bias"))?;
-        let quarter = |a: i64, b: i64| -> Result<PackedConv2d> {
-            let rows = pairs(&weight, 2, a)?;
-            weights.pack(&pairs(&rows, 3, b)?, Some(bias), 1)
-        };
-        Ok(Enlarge {
-            quarters: [quarter(0, 0)?, quarter(0, 1)?, quarter(1, 0)?, quarter(1, 1)?],
-            whole: weights.conv(name, 1)?,
-        })
+        // The inputs of a tap side by side, so that sums of taps run along them: [O, 3, 3, I].
+        let taps = channels_last(&weight)?.f_permute([0, 2, 3, 1])?;
+        let pack = |taps: &Tensor| weights.pack(&taps.f_permute([0, 3, 1, 2])?, Some(bias), 1);
+        let [above, below] = pairs(&taps, 1)?; // two of [O, 2, 3, I]
+        let ([a, b], [c, d]) = (pairs(&above, 2)?, pairs(&below, 2)?); // four of [O, 2, 2, I]
+        let quarters = [pack(&a)?, pack(&b)?, pack(&c)?, pack(&d)?];
+        Ok(Enlarge { quarters, whole: pack(&taps)? })
     }
 
     /// [B, C, h, w] to [B, C, H, W], where `to` = (H, W) is twice (h, w) or one less.
@@ -46,13 +46,11 @@ impl Enlarge {
     }
 }
 
-/// The three taps along a dimension as two: an even pixel sees the neighbour before it once and its own original twice,
-/// an odd one its own twice and the next once.
-fn pairs(weight: &Tensor, dim: i64, odd: i64) -> Result<Tensor> {
-    let tap = |i: i64| weight.f_narrow(dim, i, 1);
-    let pair = match odd {
-        0 => [tap(0)?, tap(1)?.f_add(&tap(2)?)?],
-        _ => [tap(0)?.f_add(&tap(1)?)?, tap(2)?],
-    };
-    Ok(Tensor::f_cat(&pair, dim)?)
+/// The three taps along a dimension as two, for even pixels and for odd ones: an even pixel sees the neighbour before it
+/// once and its own original twice, an odd one its own twice and the next once.
+fn pairs(taps: &Tensor, dim: i64) -> Result<[Tensor; 2]> {
+    let tap = |i: i64| taps.f_narrow(dim, i, 1);
+    let even = [tap(0)?, tap(1)?.f_add(&tap(2)?)?];
+    let odd = [tap(0)?.f_add(&tap(1)?)?, tap(2)?];
+    Ok([Tensor::f_cat(&even, dim)?, Tensor::f_cat(&odd, dim)?])
 }

@@ -60,8 +60,8 @@ fn largest_difference(kind: Kind, description: &str, (height, width): (i64, i64)
             tensor.shallow_clone().copy_(&values);
         }
     });
-    let weights = parameters.to_data().unwrap();
-    let network = InferenceUNet::build(&architecture, &weights, Device::Cpu, kind).unwrap();
+    let weights = meme_torch::into_tensors(parameters.to_data().unwrap()).unwrap();
+    let network = InferenceUNet::build(&architecture, weights, Device::Cpu, kind).unwrap();
     parameters.to_kind(Kind::Double).unwrap();
     let x = waves(&[2, architecture.in_channels as i64, height, width], Kind::Double, 0.3);
     let indices = Tensor::from_slice(&[3_i64, 640]);

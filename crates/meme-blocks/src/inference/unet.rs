@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use meme_torch::layers::{Activation, PackedConv2d, Steering, affine_in_place};
 use meme_torch::tch::{Device, Kind, Tensor, no_grad};
-use meme_torch::{Parameters, Precision, TensorData, channels_last};
+use meme_torch::{Parameters, Precision, channels_last, tensor_to_data};
 
 use super::attention::Attention;
 use super::enlarge::Enlarge;
@@ -57,9 +57,9 @@ use crate::{Architecture, Error, ResBlockConfig, Resample, UNet};
 /// "#)?;
 /// let mut parameters = Parameters::new(Device::Cpu, 7, 1);
 /// UNet::new(&parameters.root(), &architecture)?;
-/// let weights = parameters.to_data()?; // what a checkpoint holds
+/// let weights = meme_torch::into_tensors(parameters.to_data()?)?; // what a checkpoint holds
 ///
-/// let network = UNet::for_inference(&architecture, &weights, Device::Cpu, Precision::F32)?;
+/// let network = UNet::for_inference(&architecture, weights, Device::Cpu, Precision::F32)?;
 /// // Three steps of a sampler: their embeddings at once, then a row for each.
 /// let steps = network.time_embedding(&Tensor::from_slice(&[999_i64, 499, 0]), None)?;
 /// let mut x = Tensor::ones([2, 3, 16, 16], (Kind::Float, Device::Cpu));
@@ -111,15 +111,17 @@ struct Level {
 }
 
 impl UNet {
-    /// The network for sampling, with these weights: names and shapes of [`UNet::new`]'s parameters, as
-    /// [`Parameters::to_data`] gives them and checkpoints hold them, float32.
+    /// The network for sampling, with these weights on the CPU: names and shapes of [`UNet::new`]'s parameters, as
+    /// checkpoints hold them, float32 ([`map_safetensors`](meme_torch::map_safetensors),
+    /// [`into_tensors`](meme_torch::into_tensors)). They are let go as they are laid out for their convolutions, on the CPU
+    /// at the first call, and must not be written any more.
     ///
     /// # Errors
     /// [`Error::Architecture`] where the description breaks a rule, [`Error::Layer`] where weights are missing, unknown
     /// or of another shape, and for a dtype in which the device does not compute.
     pub fn for_inference(
         architecture: &Architecture,
-        weights: &BTreeMap<String, TensorData>,
+        weights: BTreeMap<String, Tensor>,
         device: Device,
         precision: Precision,
     ) -> Result<InferenceUNet> {
@@ -140,19 +142,17 @@ struct Builder<'a> {
 impl InferenceUNet {
     pub(crate) fn build(
         architecture: &Architecture,
-        weights: &BTreeMap<String, TensorData>,
+        weights: BTreeMap<String, Tensor>,
         device: Device,
         kind: Kind,
     ) -> Result<Self> {
         let plan = Plan::new(architecture)?;
-        let mut parameters = Parameters::blank(Device::Cpu);
-        UNet::new(&parameters.root(), architecture)?;
-        parameters.load(weights)?;
-        let conditioning = conditioning(architecture, weights, device, kind)?;
-        let tensors =
-            parameters.named().iter().map(|(name, t)| (name.clone(), t.detach())).collect();
+        let mut outline = Parameters::outline();
+        UNet::new(&outline.root(), architecture)?;
+        outline.fits(&weights)?;
+        let conditioning = conditioning(architecture, &weights, device, kind)?;
         let norm_groups = architecture.norm_groups as i64;
-        let weights = Weights { tensors, device, kind, norm_groups };
+        let weights = Weights { tensors: weights, device, kind, norm_groups };
         let mut builder = Builder {
             weights: &weights,
             steering: Vec::new(),
@@ -310,7 +310,7 @@ impl InferenceUNet {
 /// The embeddings alone, on a device of their own.
 fn conditioning(
     architecture: &Architecture,
-    weights: &BTreeMap<String, TensorData>,
+    weights: &BTreeMap<String, Tensor>,
     device: Device,
     kind: Kind,
 ) -> Result<Conditioning> {
@@ -318,10 +318,10 @@ fn conditioning(
     let conditioning = Conditioning::new(&parameters.root(), architecture)?;
     let names: Vec<String> = parameters.named().iter().map(|(name, _)| name.clone()).collect();
     let own = names.into_iter().filter_map(|name| {
-        let data = weights.get(&name)?.clone();
-        Some((name, data))
+        let data = tensor_to_data(weights.get(&name)?);
+        Some(data.map(|data| (name, data)))
     });
-    parameters.load(&own.collect())?;
+    parameters.load(&own.collect::<Result<_, _>>()?)?;
     parameters.set_trainable(false);
     if kind == Kind::Double {
         parameters.to_kind(kind)?;

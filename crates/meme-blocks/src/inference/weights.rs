@@ -29,10 +29,15 @@ impl Weights {
         })
     }
 
-    /// In the dtype of sums: float32, or float64 for a float64 network.
+    /// The dtype of sums: float32, or float64 for a float64 network.
+    pub(super) fn precise_kind(&self) -> Kind {
+        if self.kind == Kind::Double { Kind::Double } else { Kind::Float }
+    }
+
+    /// A copy in the dtype of sums.
     pub(super) fn precise(&self, name: &str) -> Result<Tensor> {
-        let kind = if self.kind == Kind::Double { Kind::Double } else { Kind::Float };
-        Ok(self.get(name)?.f_to_kind(kind)?.f_to_device(self.device)?.f_contiguous()?)
+        let kind = self.precise_kind();
+        Ok(self.get(name)?.f_contiguous()?.f_to_device_(self.device, kind, false, true)?)
     }
 
     /// The convolution of that name with its bias, if it has one. Linear weights [out, in] become 1x1 convolutions.

@@ -1,6 +1,7 @@
 //! The raw side of the shim's layers (`shim/norm.cpp`, `shim/maps.cpp`, `shim/packed.cpp`).
 
 use crate::Error;
+pub(super) use crate::ffi::made;
 use crate::ffi::{Handle, check};
 use std::ffi::{c_char, c_int};
 use tch::Tensor;
@@ -97,21 +98,6 @@ unsafe extern "C" {
 /// The handle of a tensor that may be absent.
 pub(super) fn handle(tensor: Option<&Tensor>) -> Handle {
     tensor.map_or(std::ptr::null(), Tensor::as_ptr)
-}
-
-/// The tensor that a call of the shim made. The call must write its place whenever it succeeds.
-pub(super) fn made(
-    operation: &'static str,
-    call: impl FnOnce(*mut *mut C_tensor) -> *mut c_char,
-) -> Result<Tensor, Error> {
-    let mut output = std::ptr::null_mut();
-    check(operation, call(&raw mut output))?;
-    if output.is_null() {
-        let message = "the shim made no tensor".to_owned();
-        return Err(Error::Torch { operation, message });
-    }
-    // SAFETY: the shim made this handle for us, and nobody else has it.
-    Ok(unsafe { Tensor::from_ptr(output) })
 }
 
 /// Whether libtorch has oneDNN's packed convolutions, for bfloat16 on this processor or float32.

@@ -45,7 +45,8 @@ enum Weight {
 }
 
 impl PackedConv2d {
-    /// A copy of `weight`, `[out, in, k, k]`, and `bias`, `[out]`, of any dtype.
+    /// With `weight`, `[out, in, k, k]`, and `bias`, `[out]`, of any dtype. A weight that has the right
+    /// one is shared until it is packed, and must not be written any more.
     ///
     /// # Errors
     /// [`Error::Torch`] where the copy fails.
@@ -54,19 +55,20 @@ impl PackedConv2d {
         bias: Option<&Tensor>,
         config: PackedConv2dConfig,
     ) -> Result<Self, Error> {
-        let convert = |tensor: &Tensor| {
+        let convert = |tensor: &Tensor, copy: bool| {
             tensor
                 .detach()
-                .f_to_device(config.device)
-                .and_then(|tensor| tensor.f_to_kind(config.kind))
+                .f_to_device_(config.device, config.kind, false, copy)
                 .during("convert the weights of a convolution")
         };
-        let weight = channels_last(&convert(weight)?)?;
         let packs = config.device == Device::Cpu
             && matches!(config.kind, Kind::Float | Kind::BFloat16)
             && ffi::packed_available(config.kind == Kind::BFloat16)?;
-        let weight = if packs { Weight::Waiting(weight) } else { Weight::Plain(weight) };
-        let bias = bias.map(convert).transpose()?;
+        let weight = convert(weight, false)?;
+        let weight =
+            if packs { Weight::Waiting(weight) } else { Weight::Plain(channels_last(&weight)?) };
+        // Copied, so that it does not keep in memory what it may be a part of.
+        let bias = bias.map(|bias| convert(bias, true)).transpose()?;
         Ok(Self { weight: RefCell::new(weight), bias, config })
     }
 

@@ -1,10 +1,11 @@
 use meme_checkpoint::{Dtype, TensorData};
 use meme_torch::tch::{Device, Kind, Tensor};
 use meme_torch::{
-    data_to_tensor, from_array, from_f32, from_f64, from_i64, kind_of, tensor_to_data, to_array,
-    to_f32_vec, to_f64_vec, to_i64_vec,
+    data_to_tensor, from_array, from_f32, from_f64, from_i64, into_tensors, kind_of,
+    map_safetensors, tensor_to_data, to_array, to_f32_vec, to_f64_vec, to_i64_vec,
 };
 use ndarray::{Array3, Axis};
+use std::collections::BTreeMap;
 
 #[test]
 fn bytes_of_every_dtype_come_back_unchanged() {
@@ -23,12 +24,67 @@ fn bytes_of_every_dtype_come_back_unchanged() {
     }
 }
 
+fn taken(data: &TensorData) -> meme_torch::Result<Tensor> {
+    let mut tensors = into_tensors(BTreeMap::from([("x".to_owned(), data.clone())]))?;
+    Ok(tensors.remove("x").unwrap())
+}
+
+#[test]
+fn bytes_that_are_taken_over_live_as_long_as_anything_looks_at_them() {
+    for dtype in Dtype::ALL {
+        let data = TensorData::new(dtype, vec![2, 3], vec![1; 6 * dtype.size()]).unwrap();
+        let tensor = taken(&data).unwrap();
+        assert_eq!((tensor.kind(), tensor.size()), (kind_of(dtype), vec![2, 3]));
+        assert_eq!(tensor_to_data(&tensor).unwrap(), data);
+        let (row, copy) = (tensor.get(1), tensor.copy());
+        drop(tensor);
+        assert_eq!(row, copy.get(1));
+    }
+    let data = TensorData::from_f32(&[1.0; 6], &[6]).unwrap();
+    let place = data.bytes.as_ptr();
+    let tensors = into_tensors(BTreeMap::from([("x".to_owned(), data)])).unwrap();
+    assert_eq!(tensors["x"].data_ptr().cast_const().cast(), place);
+}
+
+#[test]
+fn mapped_tensors_are_the_files_and_writing_to_one_leaves_the_file_alone() {
+    // 3 bytes in front of the floats, so that those do not lie where they would have to.
+    let data = BTreeMap::from([
+        ("a".to_owned(), TensorData::new(Dtype::U8, vec![3], vec![1, 2, 3]).unwrap()),
+        ("b".to_owned(), TensorData::from_f32(&[1.0, -2.0, 3.0, 4.5], &[2, 2]).unwrap()),
+        ("c".to_owned(), TensorData::from_f32(&[], &[0, 2]).unwrap()),
+        ("d".to_owned(), TensorData::from_i64(&[7], &[]).unwrap()),
+    ]);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("mapped.safetensors");
+    meme_checkpoint::write_safetensors(&path, &data, &BTreeMap::new()).unwrap();
+    let before = std::fs::read(&path).unwrap();
+    for _ in 0..2 {
+        let mapped = map_safetensors(&path).unwrap();
+        assert_eq!(mapped.len(), data.len());
+        for (name, tensor) in &mapped {
+            assert_eq!(tensor_to_data(tensor).unwrap(), data[name], "{name}");
+        }
+        let _ = mapped["b"].shallow_clone().fill_(9.0);
+        assert_eq!(to_f32_vec(&mapped["b"]).unwrap(), [9.0; 4]);
+        assert_eq!(std::fs::read(&path).unwrap(), before);
+    }
+    let kept = map_safetensors(&path).unwrap().remove("b").unwrap();
+    std::fs::remove_file(&path).unwrap();
+    assert_eq!(to_f32_vec(&kept).unwrap(), [1.0, -2.0, 3.0, 4.5]);
+    let error = map_safetensors(&path).unwrap_err().to_string();
+    assert!(error.contains("mapped.safetensors"), "{error}");
+    std::fs::write(&path, &before[..before.len() - 1]).unwrap();
+    assert!(map_safetensors(&path).is_err());
+}
+
 #[test]
 fn scalars_and_empty_tensors_come_back() {
     for shape in [vec![], vec![0], vec![2, 0, 3]] {
         let count = shape.iter().product::<usize>();
         let data = TensorData::new(Dtype::F32, shape, vec![7; 4 * count]).unwrap();
         assert_eq!(tensor_to_data(&data_to_tensor(&data, Device::Cpu).unwrap()).unwrap(), data);
+        assert_eq!(tensor_to_data(&taken(&data).unwrap()).unwrap(), data);
     }
 }
 
@@ -37,8 +93,10 @@ fn bytes_that_contradict_their_shape_are_refused() {
     let mut data = TensorData::from_f32(&[1.0, 2.0], &[2]).unwrap();
     data.shape = vec![3];
     assert!(data_to_tensor(&data, Device::Cpu).is_err());
+    assert!(taken(&data).is_err());
     data.shape = vec![usize::MAX, 8];
     assert!(data_to_tensor(&data, Device::Cpu).is_err());
+    assert!(taken(&data).is_err());
 }
 
 #[test]

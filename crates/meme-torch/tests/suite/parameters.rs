@@ -2,7 +2,8 @@ use meme_checkpoint::{Dtype, TensorData};
 use meme_random::{Purpose, Stream};
 use meme_torch::tch::{Device, Kind, Tensor};
 use meme_torch::{
-    Conv2d, Conv2dConfig, Error, Init, Linear, LinearConfig, Parameters, name_counter, to_f32_vec,
+    Conv2d, Conv2dConfig, Error, Init, Linear, LinearConfig, Parameters, into_tensors,
+    name_counter, to_f32_vec,
 };
 use std::collections::BTreeMap;
 
@@ -32,6 +33,27 @@ fn a_name_can_be_used_once() {
     assert!(matches!(&error, Error::Duplicate { name } if name == "w"));
     assert!(root.parameter("empty", &[2, 0], Init::Zeros).is_err());
     assert_eq!(parameters.named().len(), 1);
+}
+
+#[test]
+fn an_outline_knows_what_fits_and_takes_no_memory() {
+    let mut parameters = Parameters::new(Device::Cpu, 1, 0);
+    let _layers = network(&mut parameters);
+    let mut outline = Parameters::outline();
+    let _layers = network(&mut outline);
+    assert_eq!(outline.count(), parameters.count());
+    assert!(outline.tensors().all(|tensor| tensor.stride().iter().all(|&step| step == 0)));
+
+    let mut data = parameters.to_data().unwrap();
+    let fits = |data: &BTreeMap<_, _>| outline.fits(&into_tensors(data.clone()).unwrap());
+    fits(&data).unwrap();
+    let weight = data.remove("linear.weight").unwrap();
+    data.insert("linear.bias".to_owned(), weight);
+    let Err(Error::Mismatch { mismatches, .. }) = fits(&data) else { panic!("it fits") };
+    let found: Vec<String> = mismatches.iter().map(ToString::to_string).collect();
+    assert_eq!(found.len(), 2, "{found:?}");
+    assert!(found[0].contains("linear.bias") && found[1].contains("linear.weight"), "{found:?}");
+    assert!(outline.load(&parameters.to_data().unwrap()).is_err());
 }
 
 #[test]

@@ -2,7 +2,8 @@
 //! is refused in a sentence.
 
 use meme_torch::tch::{Device, Kind, Tensor};
-use meme_torch::{Error, Event, Graph, Stream, is_pinned, pin, synchronize};
+use meme_torch::{Error, Event, Graph, Stream, bring_beside, is_pinned, pin, synchronize};
+use std::collections::BTreeMap;
 
 #[test]
 fn the_cpu_has_one_stream_that_is_always_done() {
@@ -40,6 +41,9 @@ fn pinned_memory_and_graphs_are_refused_without_a_gpu() {
         eprintln!("there is a GPU here: what is refused without one is not tested");
         return;
     }
+    let tensors = || BTreeMap::from([("x".to_owned(), x.shallow_clone())]);
+    assert_eq!(bring_beside(tensors(), Device::Cpu).unwrap()["x"].data_ptr(), x.data_ptr());
+    assert!(bring_beside(tensors(), Device::Cuda(0)).is_err());
     assert!(matches!(pin(&x), Err(Error::Torch { operation: "pin memory", .. })));
     assert!(synchronize(Device::Cuda(0)).is_err());
     assert!(Graph::capture(Device::Cuda(0), || Ok::<_, Error>(())).is_err());
