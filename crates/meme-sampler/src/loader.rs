@@ -46,7 +46,7 @@ impl Loaded {
         Self(Box::new(|| Ok(Box::new(network))))
     }
 
-    /// Has the sampling thread build the network, from what was read for it, before it goes on. On the
+    /// Has the sampling thread build the network when its turn comes, from what was read for it. On the
     /// CPU that is better than building it beside: a thread that takes one of the processors from a
     /// network holds up the others, too, so that it costs the run all its time and not a share of it.
     /// It is also the place for letting the current stream of a GPU wait for copies on another one.

@@ -68,9 +68,15 @@ pub struct Paged {
 
 struct Held {
     expert: Expert,
-    network: Box<dyn Denoiser + Send>,
+    network: Network,
     /// The turn at which it was last used.
     used: u64,
+}
+
+enum Network {
+    /// Fetched, and built when its turn comes: until then it takes no more than was read for it.
+    Waiting(Loaded),
+    Ready(Box<dyn Denoiser + Send>),
 }
 
 impl std::fmt::Debug for Paged {
@@ -183,7 +189,7 @@ impl Paged {
 
     fn hold(&mut self, expert: Expert, loaded: Result<Loaded>) -> Result<()> {
         self.on_its_way = None;
-        let network = loaded?.into_network()?;
+        let network = Network::Waiting(loaded?);
         self.loads += 1;
         self.held.push(Held { expert, network, used: self.turns });
         Ok(())
@@ -260,9 +266,16 @@ impl ExpertSource for Paged {
         self.look_ahead()?;
         let experts = self.sizes.len();
         let place = self.place(expert).ok_or(Error::NoExpert { expert, experts })?;
-        let held = &mut self.held[place];
-        held.used = self.turns;
-        held.network.denoise(x, indices)
+        // Taken out while it works: one that cannot be built is not held.
+        let held = self.held.swap_remove(place);
+        let mut network = match held.network {
+            Network::Waiting(loaded) => loaded.into_network()?,
+            Network::Ready(network) => network,
+        };
+        let answer = network.denoise(x, indices);
+        let network = Network::Ready(network);
+        self.held.push(Held { expert, network, used: self.turns });
+        answer
     }
 
     fn experts(&self) -> Option<usize> {

@@ -26,8 +26,8 @@ pub fn map_safetensors(path: impl AsRef<Path>) -> Result<BTreeMap<String, Tensor
         |source| meme_checkpoint::Error::Io { action: "map", path: path.to_path_buf(), source };
     // SAFETY: pages of our own wherever something is written; for the rest see above.
     let mut mapping = unsafe { MmapOptions::new().map_copy(file.file()) }.map_err(unmapped)?;
-    // A hint: the kernel reads the file now, and the pages are there when they are asked for.
-    let _ = mapping.advise(Advice::PopulateRead);
+    // A hint, which the kernel may ignore: it reads the file now, beside what this program does.
+    let _ = mapping.advise(Advice::WillNeed);
     let begin = mapping.as_mut_ptr();
     // Never locked: it only says that threads may share what none of them touches.
     let owner: Arc<Mutex<MmapMut>> = Arc::new(Mutex::new(mapping));
