@@ -14,8 +14,8 @@ use tch::{Device, Tensor};
 /// and not the file. The mapping lives as long as any of the tensors.
 ///
 /// The file must not be written while they live: who cuts it short then has this process ended by a
-/// signal (SIGBUS), and who changes it changes the numbers. Checkpoints are replaced and never
-/// written over, which does no harm.
+/// signal (SIGBUS), as has a disk that fails, and who changes it changes the numbers. Checkpoints are
+/// replaced and never written over, which does no harm.
 ///
 /// # Errors
 /// [`Error::File`] for a file that is not there, cannot be mapped or is not a valid safetensors file.
