@@ -132,30 +132,16 @@ pub fn count_with_context(
     let all =
         |(tally, kept): (Tally, Kept), stage: &Stage| (tally + stage.tally, kept + stage.kept);
     let (tally, kept) = stages.iter().fold(Default::default(), all);
-    let [parameters, macs, macs_without_attention, activations, statistics_bytes, shared_bytes] =
-        narrow(tally, kept)?;
-    let stages = stages
-        .into_iter()
-        .map(|Stage { name, tally, kept }| {
-            let [
-                parameters,
-                macs,
-                macs_without_attention,
-                activations,
-                statistics_bytes,
-                shared_bytes,
-            ] = narrow(tally, kept)?;
-            Ok(StageCount {
-                name,
-                parameters,
-                macs,
-                macs_without_attention,
-                activations,
-                statistics_bytes,
-                shared_bytes,
-            })
-        })
-        .collect::<Result<_, Error>>()?;
+    let StageCount {
+        name: _,
+        parameters,
+        macs,
+        macs_without_attention,
+        activations,
+        statistics_bytes,
+        shared_bytes,
+    } = Stage { name: String::new(), tally, kept }.narrow()?;
+    let stages = stages.into_iter().map(Stage::narrow).collect::<Result<_, Error>>()?;
     Ok(Count {
         parameters,
         macs,
@@ -165,18 +151,6 @@ pub fn count_with_context(
         shared_bytes,
         stages,
     })
-}
-
-fn narrow(tally: Tally, kept: Kept) -> Result<[u64; 6], Error> {
-    let fit = |number: u128| u64::try_from(number).map_err(|_| Error::Overflow { number });
-    Ok([
-        fit(tally.parameters)?,
-        fit(tally.products + tally.attention)?,
-        fit(tally.products)?,
-        fit(kept.numbers)?,
-        fit(kept.bytes)?,
-        fit(kept.shared)?,
-    ])
 }
 
 /// Serialised only where there are any.
@@ -189,6 +163,22 @@ struct Stage {
     name: String,
     tally: Tally,
     kept: Kept,
+}
+
+impl Stage {
+    fn narrow(self) -> Result<StageCount, Error> {
+        let Self { name, tally, kept } = self;
+        let fit = |number: u128| u64::try_from(number).map_err(|_| Error::Overflow { number });
+        Ok(StageCount {
+            name,
+            parameters: fit(tally.parameters)?,
+            macs: fit(tally.products + tally.attention)?,
+            macs_without_attention: fit(tally.products)?,
+            activations: fit(kept.numbers)?,
+            statistics_bytes: fit(kept.bytes)?,
+            shared_bytes: fit(kept.shared)?,
+        })
+    }
 }
 
 fn stages(a: &Architecture, input: Size, tokens: usize) -> Result<Vec<Stage>, Error> {
