@@ -23,7 +23,7 @@ use meme_sampler::{
 };
 use meme_schedule::{Grid, Parametrisation, Schedule, ScheduleConfig};
 use meme_torch::tch::{Device, Kind, Tensor};
-use meme_torch::{Parameters, Precision, into_tensors, map_safetensors};
+use meme_torch::{Parameters, Precision, map_verified};
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
@@ -86,12 +86,7 @@ impl Files {
 
     fn read(&self, expert: usize) -> Result<(Architecture, Weights)> {
         let architecture = architecture(expert, self.width)?;
-        let folder = &self.folders[expert];
-        let weights = match folder.untouched(FILE) {
-            Some(file) => map_safetensors(file)?,
-            None => into_tensors(folder.tensors(FILE)?.tensors)?,
-        };
-        Ok((architecture, weights))
+        Ok((architecture, map_verified(&self.folders[expert], FILE)?))
     }
 
     fn network(&self, expert: usize) -> Result<Network> {

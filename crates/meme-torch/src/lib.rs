@@ -117,7 +117,7 @@ pub use layers::{
     Conv2d, Conv2dConfig, Embedding, GroupNorm, GroupNormConfig, LayerNorm, LayerNormConfig,
     Linear, LinearConfig,
 };
-pub use mapped::map_safetensors;
+pub use mapped::{map_safetensors, map_verified};
 pub use meme_checkpoint::TensorData;
 pub use memory::{keep_freed_memory, page_faults, peak_memory, resident_memory};
 pub use noise::{dropout_mask, noise};

@@ -1,8 +1,8 @@
 //! Tensors that lie in a file.
 
-use crate::convert::{data_to_tensor, lengths, tensor_over};
+use crate::convert::{data_to_tensor, into_tensors, lengths, tensor_over};
 use crate::error::Error;
-use meme_checkpoint::{SafetensorsFile, TensorData};
+use meme_checkpoint::{SafetensorsFile, TensorData, VerifiedFolder};
 use memmap2::{Advice, MmapMut, MmapOptions};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -47,4 +47,20 @@ pub fn map_safetensors(path: impl AsRef<Path>) -> Result<BTreeMap<String, Tensor
         data_to_tensor(&data, Device::Cpu)
     };
     file.tensors().iter().map(|(name, info)| Ok((name.clone(), tensor(info)?))).collect()
+}
+
+/// The tensors of one safetensors file of a checkpoint on the CPU, for those who read it many times:
+/// mapped as by [`map_safetensors`] while the file is provably the one whose hash was checked
+/// ([`VerifiedFolder::untouched`]), otherwise read and hashed again.
+///
+/// # Errors
+/// [`Error::File`], as [`map_safetensors`] and [`VerifiedFolder::tensors`].
+pub fn map_verified(
+    folder: &VerifiedFolder,
+    file: &str,
+) -> Result<BTreeMap<String, Tensor>, Error> {
+    match folder.untouched(file) {
+        Some(path) => map_safetensors(path),
+        None => into_tensors(folder.tensors(file)?.tensors),
+    }
 }

@@ -86,7 +86,7 @@ pub use error::Error;
 pub use objective::{Batches, Loss, Objective};
 pub use observer::{Observer, StepReport};
 pub use rate::Decay;
-pub use resume::{checkpoints, newest_checkpoint, read_ema, untouched_ema};
+pub use resume::{checkpoints, map_ema, newest_checkpoint, read_ema};
 pub use several::{Task, train_several};
 pub use statistics::{Bucket, Timing, Validated, Window, read_lines};
 pub use stop::{STOPPED_EXIT_CODE, Stop};

@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use meme_checkpoint::{Shelf, Tensors, VerifiedFolder};
+use meme_torch::map_verified;
+use meme_torch::tch::Tensor;
 use serde_json::{Value, json};
 
 use crate::averages::{Data, SNAPSHOTS};
@@ -48,11 +50,12 @@ pub fn read_ema(checkpoint: &VerifiedFolder) -> Result<Tensors, Error> {
     Ok(checkpoint.tensors(EMA)?)
 }
 
-/// Where the file that [`read_ema`] reads lies, if it has not been touched since the checkpoint was
-/// verified; see [`VerifiedFolder::untouched`].
-#[must_use]
-pub fn untouched_ema(checkpoint: &VerifiedFolder) -> Option<PathBuf> {
-    checkpoint.untouched(EMA)
+/// As [`read_ema`], as tensors on the CPU, for those who read it many times: see [`map_verified`].
+///
+/// # Errors
+/// As [`map_verified`].
+pub fn map_ema(checkpoint: &VerifiedFolder) -> Result<BTreeMap<String, Tensor>, Error> {
+    Ok(map_verified(checkpoint, EMA)?)
 }
 
 pub(crate) fn number(

@@ -123,13 +123,9 @@ impl Trained {
     fn read(&self, expert: Expert) -> Result<Plans> {
         let unknown = || meme_router::Error::UnknownExpert { expert, experts: self.experts() };
         let (checkpoint, _) = self.checkpoints.get(expert.position()).ok_or_else(unknown)?;
-        let weights = match meme_trainer::untouched_ema(checkpoint) {
-            Some(file) => meme_torch::map_safetensors(file)?,
-            None => meme_torch::into_tensors(meme_trainer::read_ema(checkpoint)?.tensors)?,
-        };
         Ok(Plans {
             architecture: Network::architecture(&self.experiment, expert)?.clone(),
-            weights,
+            weights: meme_trainer::map_ema(checkpoint)?,
             device: self.placement.device,
             precision: self.precision(expert),
             wanted: self.wanted.clone(),
